@@ -1,0 +1,229 @@
+// One activation's stream: a deterministic fold of its thread's log, from RUN_STARTED to exactly one terminal event.
+// https://docs.ag-ui.com/spec/1.0/events/lifecycle
+import { isDeepStrictEqual } from 'node:util';
+import { EventType, PROTOCOL_VERSION } from '@ag-ui/core';
+import type { RunId } from '../../schemas/id.ts';
+import type { EventType as CanonicalType, RunEvent } from '../../schemas/run-event.ts';
+import { textOf } from '../../schemas/part.ts';
+import type { Fault } from '../../src/fault.ts';
+import type { ThreadView } from '../../src/gateway.ts';
+import { encoded, needsThread } from './encode-events.ts';
+import {
+  type Material,
+  pushFault,
+  pushMessages,
+  pushOutcome,
+  pushQuestions,
+  pushState,
+  pushStopped,
+  viewOf,
+} from './ending.ts';
+import { Fold, type Opening } from './fold.ts';
+import { wireId } from './messages.ts';
+
+/** Which moment of which run's thread an event needs. */
+export interface ThreadMoment {
+  readonly runId: RunId;
+  readonly seq: number;
+}
+
+/**
+ * - `before`: its run has not taken the activation; nothing is told
+ * - `opening`: it has, and the rules still record what came with it; `seq` is the last of that
+ * - `told`: the run is told as it goes
+ * - `ended`: the terminal event is written
+ */
+type Mode =
+  | { readonly is: 'before'; readonly run: RunId | undefined }
+  | { readonly is: 'opening'; readonly run: RunId; readonly seq: number }
+  | { readonly is: 'told'; readonly run: RunId }
+  | { readonly is: 'ended' };
+
+/** Encodes the log of a thread for one activation. Fed with the same events it writes the same frames. */
+export class RunEncoder {
+  readonly #fold: Fold;
+  #mode: Mode;
+
+  constructor(opening: Opening) {
+    this.#fold = new Fold(opening);
+    this.#mode = { is: 'before', run: opening.run };
+  }
+
+  get hasEnded(): boolean {
+    return this.#mode.is === 'ended';
+  }
+
+  /** What is told before any event, also while the run queues. */
+  prelude(): readonly string[] {
+    const { threadId, runId, parentRunId, afterSeq } = this.#fold.opening;
+    this.#fold.begin(afterSeq);
+    this.#fold.push({ type: EventType.RUN_STARTED, threadId, runId, protocolVersion: PROTOCOL_VERSION, parentRunId });
+    return this.#fold.frames;
+  }
+
+  /** Which view `encode` needs with this event. */
+  needsView(event: RunEvent): ThreadMoment | undefined {
+    const mode = this.#mode;
+    if (mode.is === 'before') return this.#blocks(event) ? { runId: event.runId, seq: event.seq } : undefined;
+    if (mode.is === 'ended' || !concerns(event, mode.run)) return undefined;
+    const { run: runId } = mode;
+    if (mode.is === 'told') return needsThread(this.#fold, event) ? { runId, seq: event.seq } : undefined;
+    if (opens(event)) return undefined;
+    return { runId, seq: needsThread(this.#fold, event) ? event.seq : mode.seq };
+  }
+
+  /** The frames of one event, in order. @throws Fault `too-large` */
+  encode(event: RunEvent, material: Material): readonly string[] {
+    const mode = this.#mode;
+    this.#fold.begin(event.seq);
+    switch (mode.is) {
+      case 'before':
+        this.#await(event, mode.run, material);
+        break;
+      case 'opening':
+        if (!concerns(event, mode.run)) break;
+        if (opens(event)) {
+          this.#mode = { ...mode, seq: event.seq };
+          break;
+        }
+        this.#mode = { is: 'told', run: mode.run };
+        if (!restatesThread(event)) this.#catchUp(material);
+        this.#tell(event, material);
+        break;
+      case 'told':
+        if (concerns(event, mode.run)) this.#tell(event, material);
+        break;
+      case 'ended':
+        break;
+    }
+    return this.#fold.frames;
+  }
+
+  /** What follows the prelude where the activation was taken back before a run took it. */
+  encodeRetracted(): readonly string[] {
+    const told = this.#fold.frames.length;
+    this.#stop();
+    return this.#fold.frames.slice(told);
+  }
+
+  /** What follows the prelude where the thread waited for a person already. */
+  encodeBlocked(material: Material): readonly string[] {
+    const told = this.#fold.frames.length;
+    this.#endBlocked(material);
+    return this.#fold.frames.slice(told);
+  }
+
+  /** Ends the stream for a reason that is not in the log, so its frame has no position to go on from. */
+  encodeFault(fault: Fault): readonly string[] {
+    this.#fold.begin(0);
+    pushFault(this.#fold, fault);
+    this.#mode = { is: 'ended' };
+    return this.#fold.frames.map((frame) => frame.slice(frame.indexOf('\n') + 1));
+  }
+
+  #await(event: RunEvent, run: RunId | undefined, material: Material): void {
+    const { activation } = this.#fold.opening;
+    switch (event.type) {
+      case 'run.queued':
+        // Input that its run did not take has become a run of its own.
+        if (event.activation === activation) this.#mode = { is: 'before', run: event.runId };
+        return;
+      case 'run.started':
+        if (event.activations.includes(activation)) this.#open(event);
+        return;
+      case 'run.resumed':
+      case 'input.taken':
+        if (event.activation === activation) this.#open(event);
+        return;
+      case 'input.retracted':
+        if (event.activation === activation) this.#stop();
+        return;
+      case 'run.waiting':
+        if (this.#blocks(event)) this.#endBlocked(material);
+        return;
+      case 'run.finished':
+        // Cancelled, or superseded, while it queued.
+        if (event.runId !== run || run === undefined) return;
+        pushOutcome(this.#fold, event.outcome);
+        this.#mode = { is: 'ended' };
+        return;
+      default:
+        return;
+    }
+  }
+
+  /** Whether the thread waits for a person before a run takes the activation: the client is asked, and its request stays. */
+  #blocks(event: RunEvent): event is RunEvent & { readonly runId: RunId } {
+    return event.type === 'run.waiting' && event.runId !== undefined && !this.#fold.opening.isTaken;
+  }
+
+  /** Unless it lacks something, the client is not told the messages: they are without those that its request holds. */
+  #endBlocked(material: Material): void {
+    this.#catchUp(material);
+    pushQuestions(this.#fold, viewOf(material));
+    this.#mode = { is: 'ended' };
+  }
+
+  #open(event: RunEvent): void {
+    if (event.runId !== undefined) this.#mode = { is: 'opening', run: event.runId, seq: event.seq };
+  }
+
+  #stop(): void {
+    pushStopped(this.#fold, { code: 'CANCELLED', message: 'the request was taken back', reason: 'retracted' });
+    this.#mode = { is: 'ended' };
+  }
+
+  /** Tells the client what the thread holds and its own copy does not. */
+  #catchUp(material: Material): void {
+    const view = viewOf(material);
+    const { copy } = this.#fold.opening;
+    if (!isDeepStrictEqual(view.state, copy.state)) pushState(this.#fold, view.state);
+    if (isBehind(copy.messages, view)) pushMessages(this.#fold, material);
+  }
+
+  #tell(event: RunEvent, material: Material): void {
+    const row = encoded[event.type];
+    if (typeof row === 'function') row(this.#fold, event as never, material);
+    if (event.type === 'run.waiting' || event.type === 'run.finished') this.#mode = { is: 'ended' };
+  }
+}
+
+/** Its run's own, or the thread's. */
+function concerns(event: RunEvent, run: RunId): boolean {
+  return event.runId === undefined || event.runId === run;
+}
+
+const openingTypes: ReadonlySet<CanonicalType> = new Set<CanonicalType>([
+  'message.added',
+  'run.queued',
+  'run.resumed',
+  'ticket.opened',
+  'ticket.closed',
+  'input.staged',
+  'input.taken',
+  'input.edited',
+  'input.retracted',
+  'thread.branched',
+]);
+
+/** What the rules record when a run takes a request: its messages, results and state, before the agent goes on. */
+function opens(event: RunEvent): boolean {
+  if (event.type === 'tool.result' || event.type === 'state.snapshot') return event.origin === 'client';
+  return openingTypes.has(event.type);
+}
+
+function restatesThread({ type }: RunEvent): boolean {
+  return type === 'run.waiting' || type === 'attempt.discarded';
+}
+
+/**
+ * Whether a client lacks messages of the thread, or has the beginning of one only. It may have its own reasons to keep
+ * no reasoning.
+ */
+function isBehind(copy: ReadonlyMap<string, number>, { messages }: ThreadView): boolean {
+  return messages.some((message) => {
+    if (message.role === 'reasoning' || message.role === 'activity') return false;
+    const length = copy.get(wireId(message));
+    return length === undefined || (message.role === 'assistant' && length !== textOf(message.parts).length);
+  });
+}

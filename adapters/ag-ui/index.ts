@@ -1,0 +1,1 @@
+export { agUiAdapter, type AgUiLimits, type AgUiOptions } from './adapter.ts';

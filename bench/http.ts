@@ -1,0 +1,120 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { agUiAdapter } from '../adapters/ag-ui/index.ts';
+import { Config } from '../schemas/config.ts';
+import type { RunEventBody } from '../schemas/run-event.ts';
+import type { Agent } from '../src/agents/agent.ts';
+import { systemClock } from '../src/clock.ts';
+import { TimeOrderedIds } from '../src/ids.ts';
+import { HttpServer } from '../src/server/http-server.ts';
+import { createLog } from '../src/server/log.ts';
+import { bareSse } from './bare-sse.ts';
+import { answer, benchAgent, onDisk, openMailbox, openStore } from './fixture.ts';
+import type { Load } from './load.ts';
+import { quantile, type Row } from './table.ts';
+
+const words = 20_000;
+
+/** What whole runs cost over HTTP, and how fast text reaches a client, beside a server that does nothing else. */
+export async function http(runs: number): Promise<readonly Row[]> {
+  const rows: Row[] = [];
+  await serving(answer, {}, async (url) => {
+    await load(url, { connections: 16, runs: runs / 4 });
+    const cpu = process.cpuUsage();
+    const { elapsedMs } = await load(url, { connections: 64, runs });
+    const { user, system } = process.cpuUsage(cpu);
+    rows.push({
+      what: 'runs over HTTP',
+      value: (runs * 1000) / elapsedMs,
+      unit: '/s',
+      conditions: 'AG-UI, file store, 64 connections, a new thread each; the client is a process of its own',
+    });
+    rows.push({
+      what: 'CPU of a whole run over HTTP',
+      value: (user + system) / 1000 / runs,
+      unit: 'ms',
+      conditions: 'all threads of the gateway, client excluded',
+    });
+    const alone = await load(url, { connections: 1, runs: 200 });
+    rows.push({
+      what: 'request to RUN_STARTED',
+      value: quantile(alone.firstFrameMs, 0.5),
+      unit: 'ms',
+      conditions: 'median, idle gateway, file store',
+    });
+    rows.push({
+      what: 'request to first text',
+      value: quantile(alone.firstTextMs, 0.5),
+      unit: 'ms',
+      conditions: 'median, idle gateway, file store',
+    });
+  });
+  const bare = await bareSse(words);
+  await load(bare.url, { connections: 1, runs: 2 });
+  const peer = await load(bare.url, { connections: 1, runs: 5 });
+  await bare.close();
+  const peerRate = (peer.frames * 1000) / peer.elapsedMs;
+  for (const mergeWindowMs of [0, 16]) {
+    await serving(talk, { mergeWindowMs }, async (url) => {
+      await load(url, { connections: 1, runs: 2 });
+      const { elapsedMs } = await load(url, { connections: 1, runs: 5 });
+      rows.push({
+        what: `text events to one client, ${mergeWindowMs === 0 ? 'merge window off' : 'merged'}`,
+        value: (5 * words * 1000) / elapsedMs,
+        unit: '/s',
+        beside: { what: 'a bare node:http SSE server', value: peerRate },
+        conditions: `${words.toLocaleString('en')} deltas a run, counted as the agent wrote them; each durable before it is sent`,
+      });
+    });
+  }
+  return rows;
+}
+
+async function* talk(_: unknown, context: { id(key: string): string }): AsyncGenerator<RunEventBody> {
+  const id = context.id('answer');
+  yield { type: 'text.started', id, role: 'assistant' };
+  for (let n = 0; n < words; n++) yield { type: 'text.delta', id, delta: `word ${n} ` };
+  yield { type: 'text.ended', id };
+}
+
+async function serving(
+  run: Agent['run'],
+  change: { mergeWindowMs?: number },
+  work: (url: string) => Promise<void>,
+): Promise<void> {
+  await onDisk(async (directory) => {
+    const store = await openStore('file', directory);
+    const mailbox = await openMailbox(store, benchAgent(run), change);
+    const log = createLog({ pretty: false, level: 'silent' }, process.stderr);
+    const server = new HttpServer({
+      settings: Config.parse({ port: 0 }),
+      adapters: [agUiAdapter({ gateway: mailbox, clock: systemClock })],
+      about: () => ({}),
+      storeHealth: () => store.health(),
+      clock: systemClock,
+      ids: new TimeOrderedIds(),
+      log,
+    });
+    const port = await server.listen();
+    server.open();
+    await work(`http://127.0.0.1:${port}/ag-ui/bench`);
+    await server.close(() => mailbox.stop());
+    await store.close();
+  });
+}
+
+async function load(url: string, { connections, runs }: { connections: number; runs: number }): Promise<Load> {
+  const script = new URL('load.ts', import.meta.url).pathname;
+  const child = spawn(
+    process.execPath,
+    ['--import', './scripts/typescript.mjs', script, url, String(connections), String(runs)],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  let text = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code !== 0) throw new Error(`the client ended with ${code}`);
+  return JSON.parse(text) as Load;
+}

@@ -1,0 +1,20 @@
+import * as z from 'zod';
+
+/** Any JSON value. */
+export const Json: z.ZodType<Json> = z.json();
+export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+
+/** A JSON object whose keys are open: callers' metadata, settings, vendor extensions. */
+export const JsonObject = z.record(z.string(), Json);
+export type JsonObject = { [key: string]: Json };
+
+/** RFC 6902 operations; their members are open, as the RFC allows. https://www.rfc-editor.org/rfc/rfc6902 */
+export const JsonPatch = z.array(
+  z.looseObject({
+    op: z.enum(['add', 'remove', 'replace', 'move', 'copy', 'test']),
+    path: z.string(),
+    from: z.string().optional(),
+    value: Json.optional(),
+  }),
+);
+export type JsonPatch = z.infer<typeof JsonPatch>;

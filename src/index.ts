@@ -1,0 +1,12 @@
+export type { Activation, ClientTool } from '../schemas/activation.ts';
+export { AgentCard, AgentSkill } from '../schemas/agent-card.ts';
+export type { FaultCode } from '../schemas/fault.ts';
+export type { ItemId, MessageId, RunId, ThreadId } from '../schemas/id.ts';
+export type { Json, JsonObject, JsonPatch } from '../schemas/json.ts';
+export { Message, ToolCall } from '../schemas/message.ts';
+export { Part, textOf } from '../schemas/part.ts';
+export { PlanEntry, RunEventBody, TokenUsage } from '../schemas/run-event.ts';
+export { Answer, Decision, Question, TicketOption } from '../schemas/ticket.ts';
+export type { Activated, Agent, Memory, RunContext } from './agents/agent.ts';
+export { Fault, type FaultOptions } from './fault.ts';
+export type { AnyportConfig } from './server/config.ts';

@@ -1,0 +1,282 @@
+import type { Activation, ActivationRequest } from '../../schemas/activation.ts';
+import type { MessageInput } from '../../schemas/message.ts';
+import { Fault } from '../fault.ts';
+import type { Command, Outcomes, Rules } from './command.ts';
+import type { OpenRun, QueuedActivation, QueuedRun } from './lane.ts';
+import { type Base, findKnown, reconcile } from './reconcile.ts';
+import { claimNext, enter, givenTo, newRun } from './start.ts';
+import { stopOpen, supersedeQueued } from './stop.ts';
+import { goOnAfterAnswer, resumeBy, tryDecision, waitAgain } from './tickets.ts';
+import { stamp, type Turn } from './turn.ts';
+
+type Accept = Command<'accept'>;
+type Accepted = Outcomes['accept'];
+
+/** Takes one request in, or finds that it was taken before. What it becomes depends on what the thread is doing. */
+export function accept(turn: Turn, command: Accept, rules: Rules, isNew: boolean): Accepted {
+  const { request } = command;
+  const id = `${request.door}:${request.key}`;
+  const known = turn.find('activation', id);
+  if (known !== undefined) return { ...repeated(turn, known, command.digest), started: givenTo(turn, command.offer) };
+  const { lane } = turn;
+  if (request.expectedRunId !== undefined && lane.open?.runId !== request.expectedRunId) {
+    throw new Fault('run-conflict', `${request.expectedRunId} is not the open run`);
+  }
+  if (isNew) createThread(turn, request);
+  for (const blob of command.blobs) turn.put('blob', blob.id, { data: blob.data });
+
+  const { fresh, base } = arrange(turn, request);
+  const continues = answersOpen(turn, command, fresh.length > 0);
+  // What a client's copy holds beyond its own words is, here, what the open run has just written.
+  const messages = continues ? fresh.filter((message) => message.role === 'user') : fresh;
+  const activation: Activation = {
+    id,
+    door: request.door,
+    key: request.key,
+    actor: request.actor,
+    agentId: request.agentId,
+    digest: command.digest,
+    acceptedAtMs: lane.lastMs,
+    logId: lane.logId,
+    afterSeq: lane.head,
+    endsAt: request.endsAt,
+    revision: 1,
+    warnings: [],
+    messageIds: nameMessages(turn, messages, command.ids.messageIds),
+    state: { is: 'queued', runId: command.ids.runId },
+  };
+  turn.put('request', id, {
+    ...request,
+    base: undefined,
+    messages: [...messages],
+    toolResults: [],
+  });
+  turn.put('activation', id, activation);
+  const { actor, door, endsAt } = request;
+  const queued: QueuedActivation = { id, actor, door, endsAt, bytes: command.bytes };
+  return continues ? attach(turn, command, queued) : enqueue(turn, command, rules, { queued, base });
+}
+
+function repeated(turn: Turn, activation: Activation, digest: string): Accepted {
+  if (activation.digest !== digest) {
+    throw new Fault('request-conflict', `the request id ${activation.key} was used before with another body`);
+  }
+  const { state } = activation;
+  const was = 'repeated';
+  switch (state.is) {
+    case 'queued':
+    case 'pending': {
+      const blockedBy = blockers(turn);
+      const became = state.is === 'pending' ? 'pending' : blockedBy.length > 0 ? 'blocked' : 'queued';
+      return { activation, was, became, blockedBy };
+    }
+    case 'attached':
+      return { activation, was, became: 'running', blockedBy: [] };
+    case 'answered':
+      return { activation, was, became: 'answered', blockedBy: [] };
+    case 'retracted':
+      return { activation, was, became: 'answered', blockedBy: [] };
+  }
+}
+
+function createThread(turn: Turn, request: ActivationRequest): void {
+  turn.put('thread', '', {
+    scope: request.scope,
+    id: request.threadId,
+    contextId: request.threadId,
+    settings: { options: {} },
+    state: {},
+    metadata: {},
+    createdAtMs: turn.lane.lastMs,
+  });
+}
+
+/** What the request adds, and where: a client's whole copy is reconciled; results of its tools come first. */
+function arrange(turn: Turn, request: ActivationRequest): { fresh: readonly MessageInput[]; base: Base } {
+  const results = request.toolResults.map(({ toolCallId, messageId, parts, error, metadata }): MessageInput => ({
+    id: messageId,
+    role: 'tool',
+    toolCallId,
+    parts,
+    error,
+    metadata,
+  }));
+  if (request.messagesAre === 'whole') {
+    const { fresh, base } = reconcile(turn, request.messages, request);
+    return { fresh: [...results, ...fresh], base };
+  }
+  if (request.base !== undefined && turn.find('message', request.base) === undefined) {
+    throw new Fault('not-found', `no message has the id ${request.base}`, { path: 'base' });
+  }
+  const base = request.base === undefined ? undefined : { at: request.base };
+  return { fresh: [...results, ...request.messages], base };
+}
+
+/** A client's message id is kept where it is free in the thread. */
+function nameMessages(turn: Turn, fresh: readonly MessageInput[], ours: readonly string[]): string[] {
+  const named = new Set<string>();
+  return fresh.map((message, index) => {
+    const free = message.id !== undefined && !named.has(message.id) && findKnown(turn, message.id) === undefined;
+    const id = free && message.id !== undefined ? message.id : ours[index];
+    if (id === undefined) throw new Fault('internal', 'too few message ids were minted');
+    named.add(id);
+    return id;
+  });
+}
+
+/**
+ * Whether the request continues the open run with answers to its questions. A client that sends whole copies answers by
+ * its protocol's law before it may go on, so its answers never start another run while questions are open; and one whose
+ * questions were all answered elsewhere meanwhile, with nothing else to say, follows their run.
+ */
+function answersOpen(turn: Turn, command: Accept, saysMore: boolean): boolean {
+  const { open } = turn.lane;
+  if (open === undefined || open.phase.is === 'stopping' || open.phase.is === 'ending') return false;
+  const asked = command.decisions
+    .map((one) => turn.find('ticket', one.ticketId))
+    .filter((one) => one?.runId === open.runId);
+  if (asked.some((ticket) => ticket?.closed === undefined)) return true;
+  const isWhole = command.decisions.length > 0 && command.request.messagesAre === 'whole';
+  return open.tickets.length > 0 ? isWhole : asked.length > 0 && !saysMore;
+}
+
+/** Each answer is judged alone: one that names no open question, or does not fit it, is set aside with a warning. */
+function attach(turn: Turn, command: Accept, queued: QueuedActivation): Accepted {
+  const { request } = command;
+  const { id } = queued;
+  const by = { actor: request.actor, door: request.door, origin: request.origin };
+  const fromSeq = turn.lane.head + 1;
+  const warnings: string[] = [];
+  let complete = false;
+  for (const decision of command.decisions) {
+    const result = tryDecision(turn, decision, by);
+    if ('problem' in result) warnings.push(result.problem);
+    else complete = result.complete || complete;
+  }
+  const open = turn.open();
+  turn.event({ type: 'run.resumed', cause: 'decision', activation: id }, stamp(open));
+  turn.put('activation', id, {
+    ...turn.get('activation', id),
+    warnings,
+    state: { is: 'attached', runId: open.runId, fromSeq },
+  });
+  turn.setRun(open.runId, { activations: [...turn.get('run', open.runId).activations, id] });
+  turn.setOpen({ activations: [...open.activations, { ...queued, fromSeq }] });
+  enter(turn, id, turn.get('request', id), stamp(open));
+  if (complete) goOnAfterAnswer(turn);
+  else waitAgain(turn);
+  const started = claimNext(turn, command.offer);
+  const activation = turn.get('activation', id);
+  return { activation, was: 'accepted', became: 'running', blockedBy: [], started };
+}
+
+/** A request that is to be a run of its own, or input of the one that is open. */
+function enqueue(
+  turn: Turn,
+  command: Accept,
+  rules: Rules,
+  accepted: { queued: QueuedActivation; base: Base },
+): Accepted {
+  const { lane } = turn;
+  const { request } = command;
+  const { queued, base } = accepted;
+  const unknown = command.decisions.map(({ ticketId }) => `no open question has the id ${ticketId}`);
+  if (unknown.length > 0)
+    turn.put('activation', queued.id, { ...turn.get('activation', queued.id), warnings: unknown });
+  const interrupts = request.whenBusy === 'interrupt';
+  if (interrupts) supersedeQueued(turn, { actor: request.actor, door: request.door, origin: request.origin });
+  const { open } = lane;
+  if (request.whenBusy === 'reject' && (open !== undefined || lane.queue.length > 0)) {
+    const waitsFor = (open?.tickets ?? []).map((ticket) => ticket.id);
+    throw new Fault(
+      'run-conflict',
+      waitsFor.length > 0 ? `the thread waits for answers to ${waitsFor.join(', ')}` : 'the thread is busy',
+    );
+  }
+  const waits = lane.queue.reduce((sum, run) => sum + run.activations.length, lane.inputs.length);
+  if (waits >= rules.queuePerThread) {
+    throw new Fault('too-many', `${rules.queuePerThread} requests wait on this thread already`);
+  }
+  if (open !== undefined && request.whenBusy === 'steer' && takesIt(open, command, base)) {
+    return stage(turn, command, queued);
+  }
+  if (interrupts && open !== undefined) stopOpen(turn, rules, { reason: 'interrupted', by: request.actor });
+  lane.orders += 1;
+  const others = interrupts ? [...lane.queue, ...lane.inputs] : [];
+  const priority = Math.min(request.priority, ...others.map((one) => one.priority));
+  const order = Math.min(lane.orders, ...others.map((one) => one.order - 1));
+  addRun(turn, command, { queued, base, priority, order });
+  turn.event({ type: 'run.queued', activation: queued.id }, { runId: command.ids.runId, attempt: 0 });
+  const started = claimNext(turn, command.offer);
+  const activation = turn.get('activation', queued.id);
+  const runs = activation.state.is === 'attached';
+  const blockedBy = runs ? [] : blockers(turn);
+  const became = runs ? 'running' : blockedBy.length > 0 ? 'blocked' : 'queued';
+  return { activation, was: 'accepted', became, blockedBy, started };
+}
+
+function addRun(
+  turn: Turn,
+  command: Accept,
+  place: { queued: QueuedActivation; base: Base; priority: number; order: number },
+): void {
+  const { lane } = turn;
+  const { request, agent } = command;
+  const { runId } = command.ids;
+  const { queued, base, priority, order } = place;
+  const { id: agentId, recovery, takesInput } = agent;
+  const run: QueuedRun = {
+    runId,
+    agentId,
+    recovery,
+    takesInput,
+    actor: request.actor,
+    door: request.door,
+    activations: [queued],
+    priority,
+    availableAtMs: lane.lastMs,
+    order,
+    base,
+  };
+  lane.queue = [...lane.queue, run];
+  turn.put('run', runId, newRun(turn, { runId, agentId, agentVersion: agent.version, activations: [queued] }));
+}
+
+/**
+ * Whether the request may be input of the open run: if its agent takes input in mid-turn, or when the input belongs to
+ * the run and continues it. A turn that runs has one history, so what branches is never its input.
+ */
+function takesIt(open: OpenRun, command: Accept, base: Base): boolean {
+  const { bound } = command.request;
+  if (open.agentId !== command.agent.id || base !== undefined) return false;
+  if (bound === undefined ? !open.takesInput : bound !== open.runId) return false;
+  return open.phase.is !== 'stopping' && open.phase.is !== 'ending';
+}
+
+/** Input for the running turn; behind open questions it is an answer in words, and wakes the run without closing them. */
+function stage(turn: Turn, command: Accept, queued: QueuedActivation): Accepted {
+  const { lane } = turn;
+  const { request, agent } = command;
+  const open = turn.open();
+  lane.orders += 1;
+  const { id: agentId, recovery, takesInput } = agent;
+  const bound = request.bound === open.runId;
+  const { priority } = request;
+  lane.inputs = [...lane.inputs, { ...queued, order: lane.orders, agentId, recovery, takesInput, priority, bound }];
+  const activation = turn.setActivation(queued.id, { is: 'pending', runId: open.runId });
+  const { actor, door } = request;
+  turn.event(
+    { type: 'input.staged', activation: queued.id, messageIds: activation.messageIds, actor, door },
+    stamp(open),
+  );
+  if (open.takesInput) resumeBy(turn, 'input');
+  const started = claimNext(turn, command.offer);
+  return { activation, was: 'accepted', became: 'pending', blockedBy: blockers(turn), started };
+}
+
+/** The tickets that the open run waits for, if it waits. */
+function blockers(turn: Turn): string[] {
+  const { open } = turn.lane;
+  if (open === undefined || (open.phase.is !== 'waiting' && open.phase.is !== 'parked')) return [];
+  return open.tickets.map((ticket) => ticket.id);
+}

@@ -1,0 +1,69 @@
+import type { ActivationRequest } from '../../schemas/activation.ts';
+import type { ThreadKey } from '../../schemas/id.ts';
+import type { Json } from '../../schemas/json.ts';
+import type { Message } from '../../schemas/message.ts';
+import type { Activated } from '../agents/agent.ts';
+import { emptyView, foldBody, markBoundary, type RunView } from '../events/view.ts';
+import { Fault } from '../fault.ts';
+import type { Started } from '../lane/command.ts';
+import type { Store } from './store.ts';
+import { loadView } from './views.ts';
+
+/** What an attempt begins with: what its agent is told, and what of the run is there. */
+export interface Brief {
+  readonly activated: Activated;
+  readonly view: RunView;
+}
+
+/** The first attempt has it at hand; a later one reads it, and its agent is told the same. */
+export async function readBrief(store: Store, thread: ThreadKey, started: Started): Promise<Brief> {
+  const { fresh, runId, firstSeq, boundarySeq, startedBy } = started;
+  if (fresh !== undefined) return freshBrief(thread, started, fresh);
+  const lane = await store.findLane(thread);
+  if (lane === undefined) throw new Fault('internal', `the thread of run ${runId} has no lane`);
+  const view = await loadView(store, thread, { id: runId, firstSeq }, { seq: lane.head, boundarySeq });
+  const read = await Promise.all(startedBy.map((id) => store.findRecord(thread, 'request', id)));
+  const requests = read.filter((request) => request !== undefined);
+  const began = new Set(startedBy);
+  const messages = [...view.items.values()].flatMap((item) =>
+    item.kind === 'message' && began.has(item.activation ?? '') ? [{ ...item.message, seq: 1 }] : [],
+  );
+  const state = (await store.findRecord(thread, 'thread', ''))?.state ?? {};
+  return { view, activated: activatedOf(thread, runId, { requests, messages, state }) };
+}
+
+function freshBrief(thread: ThreadKey, started: Started, fresh: NonNullable<Started['fresh']>): Brief {
+  const { runId, baseId } = started;
+  const view = emptyView(runId, fresh.state);
+  view.status = 'running';
+  if (baseId !== undefined) view.baseId = baseId;
+  for (const message of fresh.messages) foldBody(view, { type: 'message.added', message });
+  markBoundary(view);
+  return { view, activated: activatedOf(thread, runId, fresh) };
+}
+
+/** Several requests as one: what a later one says of tools and properties stands. */
+function activatedOf(
+  { scope, threadId }: ThreadKey,
+  runId: string,
+  told: {
+    readonly requests: readonly ActivationRequest[];
+    readonly messages: readonly Message[];
+    readonly state: Json;
+  },
+): Activated {
+  const { requests, messages, state } = told;
+  const last = requests.at(-1);
+  return {
+    runId,
+    scope,
+    threadId,
+    actor: last?.actor ?? '',
+    messages,
+    tools: last?.tools ?? [],
+    context: requests.flatMap((request) => request.context),
+    forwardedProps: last?.forwardedProps,
+    metadata: Object.assign({}, ...requests.map((request) => request.metadata)) as Activated['metadata'],
+    state,
+  };
+}

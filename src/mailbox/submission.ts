@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto';
+import { ActivationRequest } from '../../schemas/activation.ts';
+import { type Principal, ThreadId } from '../../schemas/id.ts';
+import type { MessageInput } from '../../schemas/message.ts';
+import type { Part } from '../../schemas/part.ts';
+import { Fault } from '../fault.ts';
+import type { Submission } from '../gateway.ts';
+
+/** Inline data above this many characters becomes a content-addressed blob of its thread. */
+const maxInlineChars = 65_536;
+
+export interface Prepared {
+  readonly request: ActivationRequest;
+  readonly digest: string;
+  readonly bytes: number;
+  readonly blobs: readonly { readonly id: string; readonly data: string }[];
+}
+
+/**
+ * A submission as the rules take it: checked, digested, its large data set apart. Its digest is of its JSON text, so the
+ * same members in another order are another body; its trace context is no part of it, because a client that repeats a
+ * request gives each try one of its own.
+ * @throws Fault `invalid-request`
+ */
+export function prepare(principal: Principal, submission: Submission): Prepared {
+  if (submission.messages.length === 0 && submission.decisions.length === 0 && submission.toolResults.length === 0) {
+    throw new Fault('invalid-request', 'a request must carry a message, an answer or a tool result', {
+      path: 'messages',
+    });
+  }
+  assertName('threadId', ThreadId.safeParse(submission.threadId).success);
+  assertName('key', ActivationRequest.shape.key.safeParse(submission.key).success);
+  const whole: ActivationRequest = { ...submission, scope: principal.scope, actor: principal.actor };
+  const text = JSON.stringify({ ...whole, trace: undefined });
+  const digest = createHash('sha256').update(text).digest('base64url');
+  const blobs = new Map<string, string>();
+  const messages =
+    text.length > maxInlineChars ? whole.messages.map((message) => setApart(message, blobs)) : whole.messages;
+  return {
+    request: { ...whole, messages },
+    digest,
+    bytes: text.length,
+    blobs: [...blobs].map(([id, data]) => ({ id, data })),
+  };
+}
+
+function assertName(path: string, isOne: boolean): void {
+  if (!isOne) throw new Fault('invalid-request', `${path} must have 1 to 512 characters`, { path });
+}
+
+function setApart(message: MessageInput, blobs: Map<string, string>): MessageInput {
+  if (!message.parts.some(isLarge)) return message;
+  const parts = message.parts.map((part): Part => {
+    if (!isLarge(part)) return part;
+    const { data } = part.source;
+    const blob = createHash('sha256').update(data).digest('hex');
+    blobs.set(blob, data);
+    return { ...part, source: { at: 'blob', blob }, size: Math.floor((data.length * 3) / 4) };
+  });
+  return { ...message, parts };
+}
+
+function isLarge(part: Part): part is Part & { type: 'media'; source: { at: 'inline' } } {
+  return part.type === 'media' && part.source.at === 'inline' && part.source.data.length > maxInlineChars;
+}

@@ -1,0 +1,140 @@
+#!/usr/bin/env node
+import { join } from 'node:path';
+import { agUiAdapter } from '../adapters/ag-ui/index.ts';
+import type { Config } from '../schemas/config.ts';
+import type { Agent } from './agents/agent.ts';
+import { type Counter, FileCounter, MemoryCounter } from './agents/demo/counter.ts';
+import { DemoAgent } from './agents/demo/demo-agent.ts';
+import { AgentRegistry } from './agents/registry.ts';
+import { type Invocation, parseCommandLine } from './cli.ts';
+import { systemClock } from './clock.ts';
+import { Fault } from './fault.ts';
+import { TimeOrderedIds } from './ids.ts';
+import { Mailbox } from './mailbox/mailbox.ts';
+import { manifest } from './manifest.ts';
+import type { Store } from './mailbox/store.ts';
+import { loadConfig, type LoadedConfig } from './server/config.ts';
+import { HttpServer } from './server/http-server.ts';
+import { createLog } from './server/log.ts';
+import { stopSignal } from './server/stop-signals.ts';
+import { welcomeText } from './server/welcome.ts';
+import { doctor } from './stores/doctor.ts';
+import { FileStore } from './stores/file-store.ts';
+import { MemoryStore } from './stores/memory-store.ts';
+
+/** 0: done. 1: it failed. 2: the command line or the configuration is wrong. */
+type ExitCode = 0 | 1 | 2;
+
+const clock = systemClock;
+const ids = new TimeOrderedIds();
+
+async function run(invocation: Invocation): Promise<ExitCode> {
+  switch (invocation.run) {
+    case 'print': {
+      process.stdout.write(invocation.text);
+      return 0;
+    }
+    case 'doctor':
+      return examine((await configured(invocation)).settings.dataDir);
+    case 'serve':
+      return serve(await configured(invocation));
+  }
+}
+
+function configured({ configFile, flags }: Invocation & { run: 'serve' | 'doctor' }): Promise<LoadedConfig> {
+  return loadConfig({
+    file: configFile,
+    folder: process.cwd(),
+    environment: process.env,
+    importModule: (url) => import(url) as Promise<unknown>,
+    flags,
+  });
+}
+
+async function examine(dataDir: string): Promise<ExitCode> {
+  const { threads, events, records, problems } = await doctor(dataDir);
+  process.stdout.write(`${dataDir}: ${threads} threads, ${events} events, ${records} records\n`);
+  for (const problem of problems) process.stdout.write(`problem: ${problem}\n`);
+  process.stdout.write(problems.length === 0 ? 'no problems\n' : `${problems.length} problems\n`);
+  return problems.length === 0 ? 0 : 1;
+}
+
+async function serve({ settings, agents: entries }: LoadedConfig): Promise<ExitCode> {
+  const stop = stopSignal(process, (signal) => {
+    process.exit(signal === 'SIGINT' ? 130 : 143);
+  });
+  const { limits } = settings;
+  const log = createLog({ pretty: process.stderr.isTTY, ...settings.log }, process.stderr);
+  const counter = counterFor(settings);
+  const agents = new AgentRegistry(entries.map((entry) => ('run' in entry ? entry : demoNamed(entry.id, counter))));
+  const store = await openStore(settings);
+  try {
+    const rules = { ...limits, retentionMs: limits.retention.maxAgeMs };
+    const mailbox = new Mailbox({ store, agents, clock, ids, limits: rules, log });
+    const { maxBodyBytes, keepAliveMs } = limits;
+    const adapters = [agUiAdapter({ gateway: mailbox, clock, limits: { maxBodyBytes, keepAliveMs } })];
+    const entryPoints = adapters.flatMap((adapter) => adapter.entryPoints);
+    const about = (): object => ({
+      name: manifest.name,
+      version: manifest.version,
+      agents: agents.cards(),
+      entryPoints,
+    });
+    const server = new HttpServer({ settings, adapters, about, storeHealth: () => store.health(), clock, ids, log });
+    const port = await server.listen();
+    try {
+      await mailbox.start();
+      server.open();
+      const firstSteps = (url: string): string[] => quickStart(url, agents.default.card.id, settings.tokens.length > 0);
+      process.stdout.write(welcomeText({ settings, port, agents: agents.cards(), adapters, firstSteps }));
+      log.info({ signal: await stop }, 'stopping');
+    } finally {
+      await server.close(() => mailbox.stop());
+    }
+  } finally {
+    await store.close();
+  }
+  log.info({}, 'stopped');
+  return 0;
+}
+
+function demoNamed(id: string, counter: Counter): Agent {
+  return new DemoAgent({ id, clock, counter });
+}
+
+function counterFor({ store, dataDir }: Pick<Config, 'store' | 'dataDir'>): Counter {
+  return store === 'file' ? new FileCounter(join(dataDir, 'demo-count.jsonl')) : new MemoryCounter();
+}
+
+function openStore({ store, dataDir, limits }: LoadedConfig['settings']): Promise<Store> | Store {
+  if (store === 'memory') return new MemoryStore({ clock });
+  return FileStore.open({ directory: dataDir, clock, minFreeDiskBytes: limits.minFreeDiskBytes });
+}
+
+function quickStart(url: string, agentId: string, needsToken: boolean): string[] {
+  const message = '{"id":"m1","role":"user","content":"/help"}';
+  return [
+    'try it:',
+    `  curl -N ${url}/ag-ui/${encodeURIComponent(agentId)} -H 'content-type: application/json' \\`,
+    ...(needsToken ? [`    -H 'authorization: Bearer TOKEN' \\`] : []),
+    `    -d '{"threadId":"t1","runId":"r1","messages":[${message}]}'`,
+  ];
+}
+
+/** One clear line for what was foreseen; everything for what was not. */
+function report(thrown: unknown): ExitCode {
+  const text = thrown instanceof Fault ? thrown.message : thrown instanceof Error ? thrown.stack : String(thrown);
+  process.stderr.write(`anyport: ${text}\n`);
+  return thrown instanceof Fault && thrown.code === 'config-invalid' ? 2 : 1;
+}
+
+async function main(): Promise<ExitCode> {
+  try {
+    return await run(parseCommandLine(process.argv.slice(2)));
+  } catch (thrown) {
+    return report(thrown);
+  }
+}
+
+// Agents may leave timers and connections behind; what has to be kept is in the store, which is closed.
+process.exit(await main());

@@ -1,0 +1,62 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Fault } from '../fault.ts';
+import { DirectoryLock } from './directory-lock.ts';
+import { examine, type Findings } from './examination.ts';
+import { type Database, DatabaseSync } from './sqlite.ts';
+import { databaseName, NewerFormat, versionOf, formatVersion } from './tables.ts';
+import { Writer } from './writer.ts';
+
+/**
+ * Looks through a data directory that no process uses, and changes nothing in it: whether every lane, record and event
+ * can be read, logs are numbered without gap, and threads are found where their lanes say.
+ * @throws Fault `not-found` where there is no store, `store-failed` when it is in use or cannot be opened
+ */
+export async function doctor(directory: string): Promise<Findings> {
+  const file = join(directory, databaseName);
+  if (!existsSync(file)) throw new Fault('not-found', `there is no store in ${directory}`);
+  const lock = DirectoryLock.acquire(directory);
+  try {
+    return open(file);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw Fault.from(
+      cause instanceof Fault ? cause : new Fault('store-failed', `${file} cannot be examined: ${why}`, { cause }),
+    );
+  } finally {
+    lock.release();
+  }
+}
+
+function open(file: string): Findings {
+  const reading = new DatabaseSync(file, { readOnly: true });
+  try {
+    assertFormat(reading, file);
+    if (reading.prepare('select 1 from redo limit 1').get() === undefined) return examine(reading);
+  } finally {
+    reading.close();
+  }
+  const writing = new DatabaseSync(file);
+  try {
+    return examineRedone(writing);
+  } finally {
+    writing.close();
+  }
+}
+
+/** As the next start will find it: with what its last process has left to apply, and then without again. */
+function examineRedone(db: Database): Findings {
+  db.exec('begin immediate');
+  try {
+    new Writer(db, Number.POSITIVE_INFINITY).redo();
+    return examine(db);
+  } finally {
+    db.exec('rollback');
+  }
+}
+
+function assertFormat(db: Database, file: string): void {
+  const version = versionOf(db);
+  if (version > formatVersion) throw new NewerFormat(file, version);
+  if (version < formatVersion) throw new Error('nothing was ever written to it');
+}

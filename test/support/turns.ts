@@ -1,0 +1,147 @@
+import type { ThreadKey } from '../../schemas/id.ts';
+import type { Run } from '../../schemas/run.ts';
+import type { EventBody, RunEvent } from '../../schemas/run-event.ts';
+import { emptyLane, type Lane, type OpenRun, type Phase, type QueuedRun } from '../../src/lane/lane.ts';
+import type { Found, Step, Write } from '../../src/lane/records.ts';
+import type { Claim, Store } from '../../src/mailbox/store.ts';
+
+// Small turns with which the stores are tested: what a store keeps does not depend on what the rules decide.
+
+export type Decide<Result> = (lane: Lane | undefined, found: Found, nowMs: number) => Step<Result>;
+
+export function threadOf(threadId: string, scope = 'local'): ThreadKey {
+  return { scope, threadId };
+}
+
+export function notice(text: string): EventBody {
+  return { type: 'notice', level: 'info', text };
+}
+
+/** Puts the text under its own name and adds it to the log; returns its number. */
+export function note(thread: ThreadKey, text: string, change: Partial<Lane> = {}): Decide<number> {
+  return (lane, _, nowMs) => {
+    const seq = (lane?.head ?? 0) + 1;
+    return {
+      lane: { ...laneOf(thread, lane), ...change, head: seq, lastMs: nowMs },
+      writes: [memory(text, text), event(thread, { seq, atMs: nowMs }, notice(text))],
+      outcome: seq,
+    };
+  };
+}
+
+/** Changes the lane and nothing else. */
+export function change(thread: ThreadKey, to: Partial<Lane>): Decide<void> {
+  return (lane, _, nowMs) => ({
+    lane: { ...laneOf(thread, lane), ...to, lastMs: nowMs },
+    writes: [],
+    outcome: undefined,
+  });
+}
+
+/** Adds one to a number that it reads from its record. */
+export function count(thread: ThreadKey): Decide<number> {
+  return (lane, found, nowMs) => {
+    const next = Number(found.find('memory', 'count')?.value ?? 0) + 1;
+    return { lane: { ...laneOf(thread, lane), lastMs: nowMs }, writes: [memory('count', next)], outcome: next };
+  };
+}
+
+export function laneOf(thread: ThreadKey, lane?: Lane): Lane {
+  return lane ?? emptyLane(thread.scope, thread.threadId, 'log');
+}
+
+export function memory(id: string, value: string | number): Write {
+  return { op: 'put', kind: 'memory', id, value: { value } };
+}
+
+export function event(thread: ThreadKey, at: { seq: number; atMs: number; runId?: string }, body: EventBody): Write {
+  return { op: 'event', event: { ...at, threadId: thread.threadId, ...body } };
+}
+
+export function openRun(runId: string, phase: Phase): OpenRun {
+  return {
+    runId,
+    agentId: 'agent',
+    recovery: 'rerun',
+    takesInput: false,
+    actor: 'someone',
+    door: 'control',
+    attempt: 1,
+    failures: 0,
+    interruptions: 0,
+    turn: 0,
+    firstSeq: 1,
+    startedBy: [],
+    boundarySeq: 0,
+    activations: [],
+    tickets: [],
+    priority: 0,
+    phase,
+  };
+}
+
+export function running(token: string): Phase {
+  return { is: 'running', claim: { token, owner: 'owner' } };
+}
+
+export function queuedRun(runId: string, actor: string, availableAtMs: number): QueuedRun {
+  return {
+    runId,
+    agentId: 'agent',
+    recovery: 'rerun',
+    takesInput: false,
+    actor,
+    door: 'control',
+    activations: [],
+    priority: 0,
+    availableAtMs,
+    order: 1,
+  };
+}
+
+/** A thread whose open run is claimed. */
+export async function claimed(store: Store, thread: ThreadKey, runId = 'run', token = 'token'): Promise<Claim> {
+  await store.update(thread, change(thread, { open: openRun(runId, running(token)) }));
+  return { thread, runId, attempt: 1, token };
+}
+
+export function runRecord(
+  thread: ThreadKey,
+  id: string,
+  end?: { readonly endedAtMs: number; readonly lastSeq: number },
+): Write {
+  const value: Run = {
+    id,
+    threadId: thread.threadId,
+    agentId: 'agent',
+    agentVersion: '1',
+    status: end === undefined ? 'running' : 'done',
+    actor: 'someone',
+    attempt: 1,
+    interruptions: 0,
+    activations: [],
+    rootRunId: id,
+    deliveries: [],
+    createdAtMs: 0,
+    ...end,
+  };
+  return { op: 'put', kind: 'run', id, value };
+}
+
+export async function allEvents(store: Store, thread: ThreadKey, page = 1000): Promise<RunEvent[]> {
+  const events: RunEvent[] = [];
+  for (;;) {
+    const next = await store.readEvents(thread, events.at(-1)?.seq ?? 0, page);
+    if (next.length === 0) return events;
+    events.push(...next);
+  }
+}
+
+/** The texts of a thread's notices, in the order of its log. */
+export async function noticesOf(store: Store, thread: ThreadKey): Promise<string[]> {
+  return (await allEvents(store, thread)).flatMap((one) => (one.type === 'notice' ? [one.text] : []));
+}
+
+export function inParallel<Result>(times: number, work: (n: number) => Promise<Result>): Promise<Result[]> {
+  return Promise.all(Array.from({ length: times }, (_, n) => work(n)));
+}

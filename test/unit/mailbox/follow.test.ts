@@ -1,0 +1,94 @@
+import { expect, test } from 'vitest';
+import type { RunEvent } from '../../../schemas/run-event.ts';
+import { Followers } from '../../../src/events/follow.ts';
+import { MemoryStore } from '../../../src/stores/memory-store.ts';
+import { alice, open, say, scripted } from '../../support/mailbox-fixture.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+
+const thread = { scope: alice.scope, threadId: 't' };
+const retentionMs = 10_000;
+
+const quick = scripted(async function* (_, context) {
+  yield* say(context, 'a', 'hello');
+  await Promise.resolve();
+});
+
+async function ended() {
+  const clock = new ManualClock();
+  const store = new MemoryStore({ clock });
+  const fixture = await open(quick, { store, clock, limits: { retentionMs } });
+  await fixture.submit('one');
+  for (let look = 0; look < 20; look++) await clock.advance(20);
+  return { ...fixture, clock, store };
+}
+
+test('a follower of a log whose events were evicted is told so, also when none is left', async () => {
+  const { mailbox, clock, store } = await ended();
+  const head = (await store.findLane(thread))?.head ?? 0;
+  await clock.advance(130_000);
+  expect(await store.readEvents(thread, 0, 10)).toEqual([]);
+  for (const after of [0, head - 1]) {
+    const follower = mailbox.follow(alice, 't', after, new AbortController().signal)[Symbol.asyncIterator]();
+    await expect(follower.next()).rejects.toMatchObject({ code: 'cursor-expired' });
+  }
+  const beyond = mailbox.follow(alice, 't', head + 1, new AbortController().signal)[Symbol.asyncIterator]();
+  await expect(beyond.next()).rejects.toMatchObject({ code: 'cursor-expired' });
+});
+
+test('a follower that sleeps ends when it is aborted, and when the gateway stops', async () => {
+  const { mailbox, store, clock } = await ended();
+  const head = (await store.findLane(thread))?.head ?? 0;
+  const abort = new AbortController();
+  const aborted = mailbox.follow(alice, 't', head, abort.signal)[Symbol.asyncIterator]().next();
+  const left = mailbox.follow(alice, 't', head, new AbortController().signal)[Symbol.asyncIterator]().next();
+  await clock.advance(10);
+  abort.abort();
+  expect(await aborted).toEqual({ done: true, value: undefined });
+  await mailbox.stop();
+  expect(await left).toEqual({ done: true, value: undefined });
+});
+
+test('a follower of a thread that is dropped, or made anew, is told so', async () => {
+  for (const again of [false, true]) {
+    const { mailbox, store, clock, submit } = await ended();
+    const head = (await store.findLane(thread))?.head ?? 0;
+    const next = mailbox.follow(alice, 't', head, new AbortController().signal)[Symbol.asyncIterator]().next();
+    const told = expect(next).rejects.toMatchObject({ code: again ? 'cursor-expired' : 'not-found' });
+    const dropped = store.update(thread, (lane) => ({
+      lane: lane as never,
+      writes: [{ op: 'drop' }],
+      outcome: undefined,
+    }));
+    await Promise.all([dropped, again ? submit('two') : undefined]);
+    await clock.advance(5000);
+    await told;
+  }
+});
+
+test('a follower sees each event once and in order while the log grows, whatever wakes are lost', async () => {
+  const clock = new ManualClock();
+  const store = new MemoryStore({ clock });
+  const { submit } = await open(quick, { store, clock });
+  await submit('zero');
+  const deaf = new Proxy(store, {
+    get: (_, name) => {
+      if (name === 'watch') return () => () => undefined;
+      const member = store[name as keyof MemoryStore] as (...args: unknown[]) => unknown;
+      return member.bind(store);
+    },
+  });
+  const followers = new Followers(deaf, clock, 2000);
+  const abort = new AbortController();
+  const seen: RunEvent[] = [];
+  const following = (async () => {
+    for await (const page of followers.follow(thread, 0, abort.signal)) seen.push(...page);
+  })();
+  for (let index = 0; index < 20; index++) {
+    await submit(`${index}`);
+    await clock.advance(index * 37);
+  }
+  await clock.advance(4001);
+  abort.abort();
+  await following;
+  expect(seen).toEqual(await store.readEvents(thread, 0, 100_000));
+});

@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest';
+import { checkSchema, problemWith } from '../../../src/mailbox/answers.ts';
+import { prepare } from '../../../src/mailbox/submission.ts';
+import { alice, submission } from '../../support/mailbox-fixture.ts';
+
+test('a thread and a request have names', () => {
+  for (const path of ['threadId', 'key']) {
+    for (const name of ['', 'x'.repeat(513)]) {
+      const wrong = submission('one', { [path]: name });
+      expect(() => prepare(alice, wrong)).toThrow(expect.objectContaining({ code: 'invalid-request', path }));
+    }
+  }
+});
+
+test('the trace of a request is no part of its body; the order of its members is', () => {
+  const digest = (change: Parameters<typeof submission>[1]): string => prepare(alice, submission('one', change)).digest;
+  expect(digest({ trace: { traceparent: 'a' } })).toBe(digest({ trace: { traceparent: 'b' } }));
+  expect(digest({ metadata: { a: 1, b: 2 } })).not.toBe(digest({ metadata: { b: 2, a: 1 } }));
+});
+
+test('questions whose schemas name the same thing inside do not disturb each other', () => {
+  const schemaOf = (type: string) => ({
+    type: 'object',
+    properties: { inner: { $id: 'https://example.com/inner', type } },
+  });
+  checkSchema(schemaOf('string'));
+  checkSchema(schemaOf('number'));
+  const ticket = { schema: schemaOf('string') } as unknown as Parameters<typeof problemWith>[0];
+  expect(problemWith(ticket, { type: 'value', value: { inner: 'text' } })).toBeUndefined();
+  expect(problemWith(ticket, { type: 'value', value: { inner: 1 } })).toContain('/inner');
+});
