@@ -4,6 +4,8 @@ import { Fault } from '../fault.ts';
 
 /** The value after an RFC 6902 patch: all of it or nothing; the given value is not changed. @throws Fault `agent-protocol` */
 export function applyPatch(value: Json, patch: JsonPatch): Json {
+  const malformed = patch.flatMap(({ path, from = '' }) => [path, from]).find((pointer) => !/^(\/|$)/.test(pointer));
+  if (malformed !== undefined) throw new Fault('agent-protocol', `${malformed} is no JSON Pointer`);
   const holder = { value: structuredClone(value) };
   const operations = patch.map((operation) => ({
     ...operation,

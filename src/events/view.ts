@@ -512,8 +512,11 @@ export function messagesOf(view: RunView, actor: string, only: 'all' | 'final' =
       case 'text': {
         const parts: Part[] = item.text === '' ? [...item.parts] : [{ type: 'text', text: item.text }, ...item.parts];
         const draft = { id: item.id, role: item.role, name: item.name, parts, toolCalls: [], ...common, ...tags };
-        if (item.role === 'assistant') assistants.set(item.id, draft);
-        place(draft);
+        // A call may name its message before that has begun.
+        const begun = assistants.get(item.id);
+        if (begun !== undefined) Object.assign(begun, { ...draft, toolCalls: begun.toolCalls });
+        else place(draft);
+        if (begun === undefined && item.role === 'assistant') assistants.set(item.id, draft);
         break;
       }
       case 'reasoning': {

@@ -162,7 +162,8 @@ function attach(turn: Turn, command: Accept, queued: QueuedActivation): Accepted
   });
   turn.setRun(open.runId, { activations: [...turn.get('run', open.runId).activations, id] });
   turn.setOpen({ activations: [...open.activations, { ...queued, fromSeq }] });
-  enter(turn, id, turn.get('request', id), stamp(open));
+  const entered = enter(turn, id, turn.get('request', id), stamp(open)).map((message) => message.id);
+  turn.setOpen({ entered: [...open.entered, ...entered] });
   if (complete) goOnAfterAnswer(turn);
   else waitAgain(turn);
   const started = claimNext(turn, command.offer);

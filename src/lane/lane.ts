@@ -121,6 +121,8 @@ export interface OpenRun {
   readonly firstSeq: number;
   /** The activations whose messages the agent was called with; later ones were taken into its turn. */
   readonly startedBy: readonly ActivationId[];
+  /** Messages that came along with answers, while the agent was not asking for input. */
+  readonly entered: readonly MessageId[];
   /** What was recorded up to here is final: a new attempt keeps it. */
   readonly boundarySeq: number;
   readonly activations: readonly AttachedActivation[];

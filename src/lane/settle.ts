@@ -145,6 +145,11 @@ function addMessages(turn: Turn, open: OpenRun, outcome: Outcome, written: Writt
     placed.set(draft.id, id);
     lane.headId = id;
   }
+  // Came along with an answer after the run had gathered what it wrote.
+  for (const id of open.entered.filter((one) => !placed.has(one))) {
+    turn.put('message', id, { ...turn.get('message', id), parentId: lane.headId, excluded });
+    lane.headId = id;
+  }
 }
 
 /** Input that the run did not take becomes one new run, in order, where its first stood in the queue. */

@@ -87,6 +87,7 @@ function begin(turn: Turn, queued: QueuedRun, claim: LaneClaim): Started {
     baseId,
     firstSeq,
     startedBy: ids,
+    entered: [],
     boundarySeq: lane.head,
     activations,
     tickets: [],

@@ -1,5 +1,5 @@
 import { setImmediate as nextTick } from 'node:timers/promises';
-import type { ThreadKey } from '../../schemas/id.ts';
+import type { MessageId, ThreadKey } from '../../schemas/id.ts';
 import type { Json } from '../../schemas/json.ts';
 import type { Message } from '../../schemas/message.ts';
 import type { Completed } from '../../schemas/run.ts';
@@ -60,6 +60,7 @@ export class Attempt {
   #recordsWait = false;
   #goingOn: Promise<void> | undefined;
   #pushes = 0;
+  #entered: readonly MessageId[] = [];
   /** Why it ends before its agent does: it was told to, or something of ours failed. */
   #stopped: { readonly is: 'told' | 'failed'; readonly fault: Fault } | undefined;
   #broken = false;
@@ -108,9 +109,9 @@ export class Attempt {
     return this.#holdsSlot;
   }
 
-  /** Whether its view is what the log says; not after events that it took were lost. */
+  /** Whether its view is what the log says; not after events that it took were lost, or others' that it has not read. */
   get isWhole(): boolean {
-    return !this.#broken;
+    return !this.#broken && this.#entered.every((id) => this.view.items.has(id));
   }
 
   /** Runs the agent to its end. Never rejects; what the agent wrote is durable then, as far as it could be. */
@@ -226,6 +227,15 @@ export class Attempt {
     if (messages.length > 0) markBoundary(this.view);
   }
 
+  /** Reads what came along with answers, so that the agent's history has it. */
+  async readEntered(): Promise<void> {
+    for (const id of this.#entered) {
+      if (this.view.items.has(id)) continue;
+      const message = await this.#ports.store.findRecord(this.thread, 'message', id);
+      if (message !== undefined) this.tookInput([message]);
+    }
+  }
+
   /** Something moved: counts the quiet time anew, if there is anything to wait for. */
   quieten(): void {
     this.#cancelQuiet?.();
@@ -303,6 +313,7 @@ export class Attempt {
     } else if (lane.open?.phase.is === 'stopping') {
       this.abort(new Fault('claim-lost', 'the run was told to stop'));
     } else {
+      this.#entered = lane.open?.entered ?? [];
       this.#context.observe(lane);
     }
   }

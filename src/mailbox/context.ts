@@ -225,6 +225,7 @@ export class AttemptContext implements RunContext {
       const decisions = decisionsOf(tickets);
       if (decisions === undefined || !this.#asks.delete(pending)) return;
       await this.#owner.goOn();
+      await this.#owner.readEntered();
       this.signal.throwIfAborted();
       pending.answered.resolve(decisions);
     } catch (error) {

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
-import { join } from 'node:path';
-import { extname } from 'node:path/posix';
+import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Scope, ThreadKey } from '../../schemas/id.ts';
 import { Fault } from '../fault.ts';
@@ -9,15 +8,15 @@ import { DirectoryLock } from './directory-lock.ts';
 import type { Change, Engine, StoredThread } from './engine.ts';
 import { chunksAbove, type EventChunk } from './event-chunk.ts';
 import type { ReadyFound, ReadyPlace } from './fair-order.ts';
-import { type FreeSpace } from './free-space.ts';
+import type { FreeSpace } from './free-space.ts';
 import { Reader } from './reader.ts';
 import { encodeRedo } from './redo-text.ts';
 import { compareKeys } from './safe-key.ts';
 import type { WriterAnswer, WriterData, WriterRequest } from './sqlite-messages.ts';
 import { type Database, DatabaseSync } from './sqlite.ts';
 import { databaseName } from './tables.ts';
-import { Unapplied } from './unapplied.ts';
 import { compareThreads } from './thread-key.ts';
+import { Unapplied } from './unapplied.ts';
 
 export interface FileEngineOptions {
   readonly directory: string;
@@ -35,6 +34,7 @@ export interface FileTuning {
   readonly directCommits: number;
 }
 
+/** So many new threads are counted at once; with more, all of them count as old. */
 const maxYoung = 16_384;
 
 interface Opened extends FileTuning {

@@ -25,10 +25,19 @@ export class FreeSpace {
     const nowMs = performance.now();
     if (nowMs - this.#lookedAtMs >= lookEveryMs) {
       this.#lookedAtMs = nowMs;
-      const freeBytes = this.#measure();
-      this.#fault = freeBytes < this.#minBytes ? low(freeBytes, this.#minBytes) : undefined;
+      this.#look();
     }
     return this.#fault;
+  }
+
+  #look(): void {
+    try {
+      const freeBytes = this.#measure();
+      this.#fault = freeBytes < this.#minBytes ? low(freeBytes, this.#minBytes) : undefined;
+    } catch {
+      // A disk that cannot be asked can still be written to, or its writes say why not.
+      this.#fault = undefined;
+    }
   }
 }
 

@@ -57,44 +57,75 @@ function encodeLane(
 
 /** @throws Error where a line is not of this form */
 export function decodeRedo(lines: string, sink: RedoSink): void {
-  let at = 0;
-  while (at < lines.length) {
-    const end = lines.indexOf('\n', at);
-    if (end === -1) throw new Error('a line of the redo log has no end');
-    decodeLine(lines.slice(at, end).split('\t'), sink);
-    at = end + 1;
-  }
+  const fields = new Fields(lines);
+  while (!fields.isAtEnd) decodeLine(fields, sink);
 }
 
-function decodeLine(fields: readonly string[], sink: RedoSink): void {
-  const [what = '', id = '', a = '', b = '', c = '', d = '', e = '', text = ''] = fields;
-  const thread = Number(id);
+function decodeLine(fields: Fields, sink: RedoSink): void {
+  const what = fields.next();
   switch (what) {
     case 'created':
-      sink.created(thread, a, b);
+      sink.created(fields.number(), fields.next(), fields.last());
       return;
     case 'lane': {
-      const ready = c === '' ? undefined : { atMs: Number(c), actor: d };
-      sink.lane(thread, text, { wakeAtMs: numberOf(b), ready, held: e === '1' }, a === '1');
+      const thread = fields.number();
+      const moves = fields.next() === '1';
+      const [wakeAtMs, readyAtMs, actor, held] = [fields.next(), fields.next(), fields.next(), fields.next()];
+      const ready = readyAtMs === '' ? undefined : { atMs: Number(readyAtMs), actor };
+      const index = { wakeAtMs: wakeAtMs === '' ? undefined : Number(wakeAtMs), ready, held: held === '1' };
+      sink.lane(thread, fields.last(), index, moves);
       return;
     }
     case 'put':
-      sink.put(thread, a, b, c);
+      sink.put(fields.number(), fields.next(), fields.next(), fields.last());
       return;
     case 'remove':
-      sink.remove(thread, a, b);
+      sink.remove(fields.number(), fields.next(), fields.last());
       return;
-    case 'events':
-      sink.events(thread, { first: Number(a), last: Number(b), firstAtMs: Number(c), lastAtMs: Number(d), text: e });
+    case 'events': {
+      const thread = fields.number();
+      const [first, last, firstAtMs] = [fields.number(), fields.number(), fields.number()];
+      sink.events(thread, { first, last, firstAtMs, lastAtMs: fields.number(), text: fields.last() });
       return;
+    }
     case 'drop':
-      sink.drop(thread);
+      sink.drop(Number(fields.last()));
       return;
     default:
       throw new Error(`the redo log has a line of an unknown kind: ${what}`);
   }
 }
 
-function numberOf(field: string): number | undefined {
-  return field === '' ? undefined : Number(field);
+/** Walks over fields; no line is copied to be split. */
+class Fields {
+  readonly #lines: string;
+  #at = 0;
+
+  constructor(lines: string) {
+    this.#lines = lines;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#at === this.#lines.length;
+  }
+
+  next(): string {
+    return this.#upTo('\t');
+  }
+
+  number(): number {
+    return Number(this.#upTo('\t'));
+  }
+
+  last(): string {
+    return this.#upTo('\n');
+  }
+
+  #upTo(end: '\t' | '\n'): string {
+    const start = this.#at;
+    const at = this.#lines.indexOf(end, start);
+    if (at === -1) throw new Error('a line of the redo log has no end');
+    this.#at = at + 1;
+    return this.#lines.slice(start, at);
+  }
 }

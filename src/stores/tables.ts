@@ -45,7 +45,6 @@ const tables = `
     body text not null,
     primary key (thread, last)
   ) without rowid;
-  create index event_age on event (first_at, thread);
 
   create table redo (n integer primary key, v integer not null, body text not null);
 `;

@@ -73,8 +73,6 @@ export class TurnStore implements Store {
     });
   }
 
-  // ── rounds ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
   #enqueue(key: ThreadKey, call: Call): void {
     if (this.#mode.is !== 'open' || this.#closing !== undefined) {
       call.reject(this.#mode.is === 'open' ? closedFault() : this.#mode.fault);
@@ -205,8 +203,6 @@ export class TurnStore implements Store {
     for (const thread of this.#cache.all()) if (thread.state === 'due') this.#refuse(thread, fault);
   }
 
-  // ── reads ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
   async findLane(key: ThreadKey): Promise<Lane | undefined> {
     this.#assertReadable();
     const thread = this.#cache.use(key);
@@ -315,8 +311,6 @@ export class TurnStore implements Store {
   #assertReadable(): void {
     if (this.#mode.is === 'closed') throw this.#mode.fault;
   }
-
-  // ── life ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   watch(listener: (thread: ThreadKey) => void): () => void {
     this.#listeners.add(listener);

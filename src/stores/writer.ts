@@ -1,10 +1,7 @@
-import type { Run } from '../../schemas/run.ts';
-import type { RunEvent } from '../../schemas/run-event.ts';
-import { chunkBehind, type EventChunk, joinChunks } from './event-chunk.ts';
+import { type EventChunk, joinChunks } from './event-chunk.ts';
 import type { LaneIndex } from './lane-index.ts';
+import { Purge } from './purge.ts';
 import { decodeRedo, type RedoSink } from './redo-text.ts';
-import { evictableUpTo, isOver } from './retention.ts';
-import { toSafeKey } from './safe-key.ts';
 import type { Database } from './sqlite.ts';
 import { formatVersion } from './tables.ts';
 import { Unapplied, type UnappliedThread } from './unapplied.ts';
@@ -19,8 +16,6 @@ export interface Committed {
 
 /** A commit applies so many times its own size, so that one generation is applied before the next one has gathered. */
 const pace = 1.5;
-/** Of how many threads at most a purge looks at the log, for each that it may evict from. */
-const looksPerEviction = 16;
 
 /** The one writer of a database. Statements that return nothing are run by `get`, which builds no result object. */
 export class Writer {
@@ -28,17 +23,17 @@ export class Writer {
   readonly #generationChars: number;
   readonly #unapplied = new Unapplied();
   readonly #statements: ReturnType<typeof prepare>;
+  readonly #purge: Purge;
   readonly #direct: RedoSink;
   readonly #deferred: RedoSink;
   #lastRedo = 0;
   #frozenRedo = 0;
-  /** Where the next purge goes on looking. */
-  #purgedTo = { atMs: Number.MIN_SAFE_INTEGER, thread: 0 };
 
   constructor(db: Database, generationChars: number) {
     this.#db = db;
     this.#generationChars = generationChars;
     this.#statements = prepare(db);
+    this.#purge = new Purge(db);
     this.#direct = this.#tablesSink();
     this.#deferred = this.#unappliedSink(true);
   }
@@ -92,26 +87,7 @@ export class Writer {
   purge(olderThanMs: number, limit: number): number {
     return this.#transaction(() => {
       this.#applyAll();
-      let evicted = 0;
-      let left = limit;
-      const seen = new Set<number>();
-      while (left > 0 && seen.size < limit * looksPerEviction) {
-        const { atMs, thread } = this.#purgedTo;
-        const next = this.#statements.nextAged.get(atMs, thread, olderThanMs) as
-          | { at: number; thread: number }
-          | undefined;
-        if (next === undefined) {
-          this.#purgedTo = { atMs: Number.MIN_SAFE_INTEGER, thread: 0 };
-          break;
-        }
-        this.#purgedTo = { atMs: next.at, thread: next.thread };
-        if (seen.has(next.thread)) continue;
-        seen.add(next.thread);
-        const events = this.#evict(next.thread, olderThanMs);
-        evicted += events;
-        if (events > 0) left -= 1;
-      }
-      return evicted;
+      return this.#purge.evict(olderThanMs, limit);
     });
   }
 
@@ -129,12 +105,15 @@ export class Writer {
   }
 
   #tablesSink(): RedoSink {
+    let created: { readonly scope: string; readonly name: string } | undefined;
     return {
-      created: (thread, scope, name) => {
-        this.#statements.addThread.get(thread, scope, name, formatVersion);
+      created: (_, scope, name) => {
+        created = { scope, name };
       },
       lane: (thread, text, index) => {
-        this.#writeIndex(thread, index);
+        if (created === undefined) this.#writeIndex(thread, index);
+        else this.#addThread(thread, created, index);
+        created = undefined;
         this.#statements.putRecord.get(thread, 'lane', '', formatVersion, text);
       },
       put: (thread, kind, id, text) => {
@@ -225,8 +204,12 @@ export class Writer {
     for (const chunk of joinChunks(thread.chunks)) this.#addEvents(id, chunk);
   }
 
-  #writeIndex(id: number, { wakeAtMs, ready, held }: LaneIndex): void {
-    this.#statements.setIndex.get(wakeAtMs ?? null, ready?.atMs ?? null, ready?.actor ?? null, held ? 1 : 0, id);
+  #addThread(id: number, of: { readonly scope: string; readonly name: string }, index: LaneIndex): void {
+    this.#statements.addThread.get(id, of.scope, of.name, ...columnsOf(index), formatVersion);
+  }
+
+  #writeIndex(id: number, index: LaneIndex): void {
+    this.#statements.setIndex.get(...columnsOf(index), id);
   }
 
   #addEvents(thread: number, { first, last, firstAtMs, lastAtMs, text }: EventChunk): void {
@@ -236,32 +219,6 @@ export class Writer {
   #lastEvent(thread: number): number {
     return (this.#statements.lastEvent.get(thread) as { last: number | null }).last ?? 0;
   }
-
-  /** Returns how many events. */
-  #evict(thread: number, olderThanMs: number): number {
-    const upTo = evictableUpTo(this.#chunks(thread), (runId) => {
-      const row = this.#statements.findRecord.get(thread, 'run', toSafeKey(runId)) as { body: string } | undefined;
-      return row !== undefined && isOver(readJson(row.body) as Run | undefined, olderThanMs);
-    });
-    if (upTo === 0) return 0;
-    const { first } = this.#statements.firstEvent.get(thread) as { first: number };
-    const cut = this.#statements.chunkWith.get(thread, upTo) as { last: number; body: string };
-    const rest = chunkBehind(readJson(cut.body) as RunEvent[], upTo);
-    this.#statements.deleteEvents.get(thread, cut.last);
-    if (rest !== undefined) this.#addEvents(thread, rest);
-    return upTo - first + 1;
-  }
-
-  /** A thread's events from the start, up to what cannot be read. */
-  *#chunks(thread: number): Generator<readonly RunEvent[]> {
-    for (let after = 0; ;) {
-      const row = this.#statements.nextEvents.get(thread, after) as { last: number; body: string } | undefined;
-      const events = row === undefined ? undefined : (readJson(row.body) as RunEvent[] | undefined);
-      if (row === undefined || events === undefined) return;
-      yield events;
-      after = row.last;
-    }
-  }
 }
 
 function prepare(db: Database) {
@@ -269,7 +226,9 @@ function prepare(db: Database) {
     addRedo: db.prepare('insert into redo (n, v, body) values (?, ?, ?)'),
     listRedo: db.prepare('select n, v, body from redo order by n'),
     deleteRedo: db.prepare('delete from redo where n <= ?'),
-    addThread: db.prepare('insert into thread (id, scope, name, held, v) values (?, ?, ?, 0, ?)'),
+    addThread: db.prepare(
+      'insert into thread (id, scope, name, wake_at, ready_at, ready_actor, held, v) values (?, ?, ?, ?, ?, ?, ?, ?)',
+    ),
     setIndex: db.prepare('update thread set wake_at = ?, ready_at = ?, ready_actor = ?, held = ? where id = ?'),
     lastThread: db.prepare('select max(id) as id from thread'),
     putRecord: db.prepare(
@@ -277,19 +236,10 @@ function prepare(db: Database) {
        on conflict (thread, kind, id) do update set v = excluded.v, body = excluded.body`,
     ),
     removeRecord: db.prepare('delete from record where thread = ? and kind = ? and id = ?'),
-    findRecord: db.prepare('select body from record where thread = ? and kind = ? and id = ?'),
     addEvents: db.prepare(
       'insert into event (thread, last, first, first_at, last_at, v, body) values (?, ?, ?, ?, ?, ?, ?)',
     ),
-    firstEvent: db.prepare('select first from event where thread = ? order by last limit 1'),
     lastEvent: db.prepare('select max(last) as last from event where thread = ?'),
-    nextEvents: db.prepare('select last, body from event where thread = ? and last > ? order by last limit 1'),
-    chunkWith: db.prepare('select last, body from event where thread = ? and last >= ? order by last limit 1'),
-    deleteEvents: db.prepare('delete from event where thread = ? and last <= ?'),
-    nextAged: db.prepare(
-      `select first_at as at, thread from event indexed by event_age
-       where (first_at, thread) > (?, ?) and first_at < ? order by first_at, thread limit 1`,
-    ),
     drops: [
       db.prepare('delete from event where thread = ?'),
       db.prepare('delete from record where thread = ?'),
@@ -298,11 +248,6 @@ function prepare(db: Database) {
   };
 }
 
-/** Undefined where it is no JSON: what cannot be read is left alone. */
-function readJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+function columnsOf({ wakeAtMs, ready, held }: LaneIndex): [number | null, number | null, string | null, 0 | 1] {
+  return [wakeAtMs ?? null, ready?.atMs ?? null, ready?.actor ?? null, held ? 1 : 0];
 }

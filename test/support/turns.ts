@@ -72,6 +72,7 @@ export function openRun(runId: string, phase: Phase): OpenRun {
     turn: 0,
     firstSeq: 1,
     startedBy: [],
+    entered: [],
     boundarySeq: 0,
     activations: [],
     tickets: [],

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
 import type { RunEventBody } from '../../../schemas/run-event.ts';
-import type { Agent, RunContext } from '../../../src/agents/agent.ts';
 import { type Deferred, deferred } from '../../../src/deferred.ts';
 import { emptyView } from '../../../src/events/view.ts';
 import { Fault } from '../../../src/fault.ts';
@@ -24,10 +23,10 @@ const agentTurn: Record<string, object> = {
 };
 
 /** One attempt whose turns are answered when the test says so. */
-function attemptOf(run: Script, options: { slots?: number; agent?: Agent; append?: () => Promise<unknown> } = {}) {
+function attemptOf(run: Script, options: { append?: () => Promise<unknown> } = {}) {
   const clock = new ManualClock();
   let free = 0;
-  const slots = new Slots(options.slots ?? 1, () => {
+  const slots = new Slots(1, () => {
     free += 1;
   });
   slots.tryTake();
@@ -66,7 +65,7 @@ function attemptOf(run: Script, options: { slots?: number; agent?: Agent; append
         state: {},
       },
     },
-    options.agent ?? scripted(run),
+    scripted(run),
     {
       store,
       clock,
@@ -90,8 +89,7 @@ function attemptOf(run: Script, options: { slots?: number; agent?: Agent; append
 
 const question = { kind: 'approval', text: 'ok?' } as const;
 
-function said(context: RunContext, text: string): RunEventBody {
-  void context;
+function said(text: string): RunEventBody {
   return { type: 'notice', level: 'info', text };
 }
 
@@ -99,7 +97,7 @@ test('an agent that ends while its waiting is being recorded gives its slot back
   const end = deferred();
   const it = attemptOf(async function* (_, context) {
     void context.ask('a', question);
-    yield said(context, 'asked');
+    yield said('asked');
     await end.promise;
   });
   const recorded = it.hold('wait');
@@ -143,9 +141,9 @@ test('waiting is recorded once at a time, and its slot given back once, however 
   const never = deferred();
   const it = attemptOf(async function* (_, context) {
     void context.ask('a', question);
-    yield said(context, 'one');
+    yield said('one');
     await more.promise;
-    yield said(context, 'two');
+    yield said('two');
     await never.promise;
   });
   const recorded = it.hold('wait');
@@ -171,7 +169,7 @@ test('an effect that begins while the run waits takes a slot first', async () =>
       began = true;
       return never.promise;
     });
-    yield said(context, 'never');
+    yield said('never');
   });
   void it.attempt.run();
   await it.clock.advance(150);
@@ -189,7 +187,7 @@ test('a question asked after the attempt was told to stop rejects at once', asyn
   const it = attemptOf(async function* (_, context) {
     await late.promise;
     await context.ask('a', question);
-    yield said(context, 'never');
+    yield said('never');
   });
   const ended = it.attempt.run();
   await it.clock.advance(0);
@@ -205,7 +203,7 @@ test('a failed append stops the agent at once, not at its next event', async () 
       context.signal.addEventListener('abort', () => {
         reason = context.signal.reason;
       });
-      yield said(context, 'one');
+      yield said('one');
       await new Promise(() => undefined);
     },
     { append: () => Promise.reject(new Fault('store-failed', 'the disk is gone')) },
@@ -224,7 +222,7 @@ test('what an agent left unawaited does not end the process', async () => {
       void context.ask('a', question);
       void context.once('b', () => Promise.reject(new Error('an effect failed')));
       await context.ask('c', question);
-      yield said(context, 'never');
+      yield said('never');
     });
     const ended = it.attempt.run();
     await it.clock.advance(150);
@@ -248,13 +246,14 @@ test('an agent told to stop before it began is not called', async () => {
   expect(calls).toBe(0);
 });
 
-const bare = (next: () => Promise<IteratorResult<RunEventBody>>, more: object = {}): Agent =>
-  scripted(() => ({ [Symbol.asyncIterator]: () => ({ next, ...more }) }));
+const bare =
+  (next: () => Promise<IteratorResult<RunEventBody>>, more: object = {}): Script =>
+  () => ({ [Symbol.asyncIterator]: () => ({ next, ...more }) });
 
 test('an iterator without return, and one whose return throws, end as they end', async () => {
   const done = (): Promise<IteratorResult<RunEventBody>> => Promise.resolve({ done: true, value: undefined });
-  expect((await attemptOf(bare(done).run).attempt.run()).is).toBe('turn-ended');
-  const failing = (): never => {
+  expect((await attemptOf(bare(done)).attempt.run()).is).toBe('turn-ended');
+  const refusing = (): never => {
     throw new Fault('agent-refused', 'no more');
   };
   const loud = {
@@ -262,11 +261,8 @@ test('an iterator without return, and one whose return throws, end as they end',
       throw new Error('cleanup failed');
     },
   };
-  expect(await attemptOf(bare(failing, loud).run).attempt.run()).toMatchObject({ fault: { code: 'agent-refused' } });
-  const throwing = (): never => {
-    throw new Fault('agent-refused', 'at once');
-  };
-  expect(await attemptOf(throwing).attempt.run()).toMatchObject({ fault: { code: 'agent-refused' } });
+  expect(await attemptOf(bare(refusing, loud)).attempt.run()).toMatchObject({ fault: { code: 'agent-refused' } });
+  expect(await attemptOf(refusing).attempt.run()).toMatchObject({ fault: { code: 'agent-refused' } });
 });
 
 test('what an agent changes after it has yielded it is not changed in the log', async () => {

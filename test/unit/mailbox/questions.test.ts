@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Decision } from '../../../schemas/ticket.ts';
+import { textOf } from '../../../schemas/part.ts';
 import { deferred } from '../../../src/deferred.ts';
+import { readPath } from '../../../src/mailbox/views.ts';
 import { MemoryStore } from '../../../src/stores/memory-store.ts';
 import { systemClock } from '../../../src/clock.ts';
 import { alice, open, say, scripted } from '../../support/mailbox-fixture.ts';
@@ -129,4 +131,26 @@ test('an effect that was started and not ended is in doubt after a restart', asy
   await second.mailbox.decide(alice, person, 't', { ticketId, answer: { type: 'option', optionId: 'repeat' } });
   await second.seen('run.finished');
   expect(effects).toBe(2);
+});
+
+test('words that come along with an answer are in the agent’s history, and on the path after the run', async () => {
+  const told: string[] = [];
+  const { submit, seen, store } = await open(
+    scripted(async function* (_, context) {
+      yield* say(context, 'before', 'May I?');
+      await context.ask('ok', { kind: 'approval', text: 'May I?' });
+      for await (const message of context.history()) told.push(textOf(message.parts));
+      yield* say(context, 'after', 'done');
+    }),
+  );
+  await submit('one');
+  const opened = await seen('ticket.opened');
+  await seen('run.waiting');
+  const ticketId = opened.type === 'ticket.opened' ? opened.ticket.id : '';
+  await submit('but quickly', { decisions: [{ ticketId, answer: { type: 'approve' } }] });
+  await seen('run.finished');
+  expect(told).toEqual(['one', 'May I?', 'but quickly']);
+  const lane = await store.findLane({ scope: 'local', threadId: 't' });
+  const path = await readPath(store, { scope: 'local', threadId: 't' }, lane?.headId);
+  expect(path.map((message) => textOf(message.parts))).toEqual(['one', 'May I?', 'but quickly', 'done']);
 });

@@ -1,36 +1,35 @@
 import { expect, test } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
+import { textOf } from '../../../schemas/part.ts';
 import { deferred } from '../../../src/deferred.ts';
 import type { Activated } from '../../../src/agents/agent.ts';
 import { MemoryStore } from '../../../src/stores/memory-store.ts';
 import { checkStore } from '../../support/checker.ts';
-import { dyingAt } from '../../support/crashing-store.ts';
-import { alice, open, say, scripted, submission } from '../../support/mailbox-fixture.ts';
+import { alice, open, say, scripted, type Script, submission } from '../../support/mailbox-fixture.ts';
 import { until } from '../../support/until.ts';
 
-const hanging = scripted(async function* (_, context) {
+const hang: Script = async function* (_, context) {
   yield* say(context, 'a', 'so far');
   await new Promise(() => undefined);
-});
+};
+const hanging = scripted(hang);
 
 test('what a starting process claims meanwhile is not taken for what a dead one left', async () => {
   const store = new MemoryStore({ clock: systemClock });
-  const first = await open(hanging, {
-    store: dyingAt(store, Number.POSITIVE_INFINITY, true).store,
-    limits: { maxRunning: 1 },
-  });
-  await first.submit('one', { threadId: 'a' });
-  await first.submit('two', { threadId: 'b' });
+  const dead = Array.from({ length: 70 }, (_, index) => `a${index}`);
+  const first = await open(hanging, { store, limits: { maxRunning: dead.length } });
+  for (const threadId of [...dead, 'queued']) await first.submit('one', { threadId });
   const attempts: string[] = [];
+  const recovered = deferred();
   const agent = scripted(async function* (activation, context) {
-    attempts.push(`${activation.threadId}${context.attempt}`);
+    attempts.push(`${activation.threadId} ${context.attempt}`);
     yield* say(context, 'b', 'done');
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    await recovered.promise;
   });
   const { seen } = await open(agent, { store });
-  await seen('run.finished', 1, 'a');
-  await seen('run.finished', 1, 'b');
-  expect(attempts.toSorted()).toEqual(['a2', 'b1']);
+  recovered.resolve();
+  for (const threadId of [...dead, 'queued']) await seen('run.finished', 1, threadId);
+  expect(attempts.toSorted()).toEqual([...dead.map((threadId) => `${threadId} 2`), 'queued 1'].toSorted());
 });
 
 test('more threads than fit on a page are all recovered', async () => {
@@ -51,7 +50,7 @@ test('a run whose agent is gone fails, and keeps what it had written', async () 
   const first = await open(hanging, { store });
   await first.submit('one');
   await first.seen('text.ended');
-  const other = scripted(hanging.run, { id: 'another' });
+  const other = scripted(hang, { id: 'another' });
   const { seen } = await open(other, { store });
   expect(await seen('run.finished')).toMatchObject({ outcome: { fault: { code: 'agent-not-found' } } });
   expect(await checkStore(store, ['local'])).toEqual([]);
@@ -167,10 +166,12 @@ test('cancelled and broken off at once, a run keeps exactly what is in its log',
   await mailbox.cancel(alice, { door: 'control', origin: 'user' }, 't', { run: runId });
   await mailbox.stop();
   expect(await seen('run.finished')).toMatchObject({ outcome: { type: 'cancelled' } });
+  const messages = await store.listRecords({ scope: 'local', threadId: 't' }, 'message', '', 10);
+  expect(messages.map((message) => textOf(message.parts)).toSorted()).toEqual(['kept', 'one']);
   expect(await checkStore(store, ['local'])).toEqual([]);
 });
 
-test('submissions are refused before the start', async () => {
+test('submissions are refused after the stop', async () => {
   const { mailbox } = await open(hanging);
   await mailbox.stop();
   await expect(mailbox.submit(alice, submission('one'))).rejects.toMatchObject({ code: 'shutting-down' });

@@ -157,6 +157,5 @@ test('a ready thread that cannot be read holds up no other', async () => {
     await Promise.resolve();
   });
   const { seen } = await open(quick, { store, limits: { wakeFallbackMs: 3_600_000 } });
-  await seen('run.finished', 1, 'ann');
-  await seen('run.finished', 1, 'cid');
+  for (const threadId of ['ann', 'cid']) expect(await seen('run.finished', 1, threadId)).toMatchObject({ threadId });
 });
