@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import type { RunEventBody } from '../schemas/run-event.ts';
 import type { Agent } from '../src/agents/agent.ts';
 import { systemClock } from '../src/clock.ts';
-import type { Submission } from '../src/gateway.ts';
 import { TimeOrderedIds } from '../src/ids.ts';
 import { Mailbox } from '../src/mailbox/mailbox.ts';
 import type { Store } from '../src/mailbox/store.ts';
 import { FileStore } from '../src/stores/file-store.ts';
 import { MemoryStore } from '../src/stores/memory-store.ts';
+import { limits, scripted, submission } from '../test/support/mailbox-fixture.ts';
 
 export const caller = { scope: 'local', actor: 'bench' };
 
@@ -27,27 +27,7 @@ export async function openStore(kind: 'file' | 'memory', directory: string): Pro
 }
 
 export function benchAgent(run: Agent['run']): Agent {
-  return {
-    card: {
-      id: 'bench',
-      version: '1',
-      name: 'Bench',
-      description: 'writes what is measured',
-      skills: [],
-      capabilities: {
-        input: [],
-        reasoning: false,
-        tools: false,
-        clientTools: false,
-        state: false,
-        approvals: false,
-        subagents: false,
-      },
-      recovery: 'rerun',
-      takesInput: false,
-    },
-    run,
-  };
+  return scripted(run, { id: 'bench', takesInput: false });
 }
 
 /** A turn of three events. */
@@ -69,56 +49,16 @@ export async function openMailbox(
     agents: { cards: () => [agent.card], find: (id) => (id === agent.card.id ? agent : undefined) },
     clock: systemClock,
     ids: new TimeOrderedIds(),
-    limits: {
-      maxAttempts: 5,
-      backoffBaseMs: 250,
-      backoffCapMs: 30_000,
-      maxInterruptions: 20,
-      graceMs: 5000,
-      parkAfterMs: 300_000,
-      ticketTtlMs: 7 * 86_400_000,
-      queuePerThread: 100,
-      mergeWindowMs: 16,
-      maxUnflushedBytes: 1_048_576,
-      maxRunEvents: 1_000_000,
-      maxRunBytes: 256 * 1_048_576,
-      maxRunning: 256,
-      wakeFallbackMs: 2000,
-      shutdownGraceMs: 5000,
-      retentionMs: undefined,
-      ...change,
-    },
+    limits: { ...limits, maxRunEvents: 1_000_000, maxRunBytes: 256 * 1_048_576, ...change },
     log: { debug: silent, info: silent, warn: console.error, error: console.error },
   });
   await mailbox.start();
   return mailbox;
 }
 
-export function submission(threadId: string, key: string): Submission {
-  return {
-    threadId,
-    door: 'control',
-    key,
-    agentId: 'bench',
-    origin: 'user',
-    messages: [{ role: 'user', parts: [{ type: 'text', text: 'a question' }] }],
-    messagesAre: 'new',
-    decisions: [],
-    toolResults: [],
-    whenBusy: 'queue',
-    tools: [],
-    context: [],
-    references: [],
-    acceptedModes: [],
-    metadata: {},
-    endsAt: 'done',
-    priority: 128,
-  };
-}
-
 /** Submits, and waits until the run is done. */
 export async function cycle(mailbox: Mailbox, threadId: string, key: string): Promise<void> {
-  const { activation, runId } = await mailbox.submit(caller, submission(threadId, key));
+  const { activation, runId } = await mailbox.submit(caller, submission(key, { threadId, agentId: 'bench' }));
   const over = new AbortController();
   for await (const page of mailbox.follow(caller, threadId, activation.afterSeq, over.signal)) {
     if (page.some((event) => event.type === 'run.finished' && event.runId === runId)) return;

@@ -84,8 +84,6 @@ export class Runner {
     return this.#stopping.signal;
   }
 
-  // ── life ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
   /** Takes over what earlier processes left, then starts what is ready. */
   start(): Promise<void> {
     if (this.#mode !== 'new') throw new Fault('internal', 'it starts once');
@@ -142,8 +140,6 @@ export class Runner {
       if (after === undefined) return;
     }
   }
-
-  // ── what is due ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Does what is due and starts what is ready, until there is no more. One sweep at a time. */
   #sweep(): Promise<void> {
@@ -215,8 +211,6 @@ export class Runner {
     if (evicted === 0) this.#purgedAtMs = nowMs;
   }
 
-  // ── claiming ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
   #lookForWork(): void {
     if (!this.#starved || this.#claiming || this.#mode !== 'running') return;
     const claiming = this.#claimReady().catch((error: unknown) => {
@@ -276,8 +270,6 @@ export class Runner {
     return { token: this.#ports.ids.next('clm'), owner: this.#owner };
   }
 
-  // ── turns ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
   /** Takes a request in, and starts its run at once where its thread and a slot are free. */
   accept(thread: ThreadKey, command: Omit<Command<'accept'>, 'offer'>): Promise<Outcomes['accept']> {
     if (this.#mode !== 'running') throw new Fault('shutting-down', 'the gateway is not taking requests');
@@ -336,8 +328,6 @@ export class Runner {
     this.#underWay.add(tracked);
     return work;
   }
-
-  // ── executing ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #execute(thread: ThreadKey, started: Started): void {
     const executed = this.#attemptRun(thread, started).catch((error: unknown) => {

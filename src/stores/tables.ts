@@ -56,7 +56,7 @@ const pragmas = {
   /** FULL: a commit is on disk when it returns. */
   synchronous: 2,
   /** Long enough that pages which are written often are copied into the database once for many commits. */
-  wal_autocheckpoint: 2000,
+  wal_autocheckpoint: 1000,
   busy_timeout: 5000,
 } as const;
 

@@ -209,8 +209,20 @@ export function storeTurns(newStorage: NewStorage): void {
       writes: [{ op: 'drop' }],
       outcome: 'dropped',
     }));
-    const anew = store.update(thread, note(thread, 'new'));
-    expect(await Promise.all([drop, anew])).toEqual(['dropped', 1]);
+    const anew = store.update(thread, (lane, found, nowMs) => ({
+      ...note(thread, 'new')(lane, found, nowMs),
+      outcome: [lane, found.find('memory', 'old')],
+    }));
+    const then = store.update(thread, (lane, found) => ({
+      lane: laneOf(thread, lane),
+      writes: [],
+      outcome: [lane?.head, found.find('memory', 'old'), found.find('memory', 'new')],
+    }));
+    expect(await Promise.all([drop, anew, then])).toEqual([
+      'dropped',
+      [undefined, undefined],
+      [1, undefined, { value: 'new' }],
+    ]);
     const holds = async (of: typeof store): Promise<void> => {
       expect(await noticesOf(of, thread)).toEqual(['new']);
       expect(await of.findRecord(thread, 'memory', 'old')).toBeUndefined();

@@ -176,6 +176,14 @@ test('a commit that fails in the database leaves the store read-only until it is
   expect(await again.update(thread, note(thread, 'next'))).toBe(5);
 });
 
+test('what has been applied is read from the tables, and is no longer kept in memory', async () => {
+  await using store = await open({ tuning: { generationChars: 1, directCommits: 1 } });
+  for (const text of ['a', 'b', 'c']) await store.update(thread, note(thread, text));
+  await store.update(other, note(other, 'd'));
+  inDatabase(`update record set body = '{"value":"changed"}' where id = 'b'`);
+  expect(await store.findRecord(thread, 'memory', 'b')).toEqual({ value: 'changed' });
+});
+
 test('a doctor finds nothing wrong with what a store has left, and changes nothing', async () => {
   const store = await open();
   await store.update(thread, note(thread, 'a'));

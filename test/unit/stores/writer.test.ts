@@ -1,6 +1,7 @@
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Change } from '../../../src/stores/engine.ts';
+import type { Change, StoredThread } from '../../../src/stores/engine.ts';
 import { chunksOf } from '../../../src/stores/event-chunk.ts';
 import { examine } from '../../../src/stores/examination.ts';
 import { indexOf } from '../../../src/stores/lane-index.ts';
@@ -11,101 +12,216 @@ import { Writer } from '../../../src/stores/writer.ts';
 import { temporaryDirectory } from '../../support/gateway-process.ts';
 import { laneOf, notice, openRun, queuedRun, running, threadOf } from '../../support/turns.ts';
 
-const tables = ['redo', 'thread', 'record', 'event'];
-const statements = ['insert', 'update', 'delete'];
+/** What one thread is given in one commit. */
+interface Given {
+  readonly name: string;
+  readonly what: 'turn' | 'append' | 'drop';
+  /** What the lane is then found by. */
+  readonly lane: 'ready' | 'due' | 'held' | 'none';
+}
+
+const given = fc.record<Given>({
+  name: fc.constantFrom('a', 'b', 'c', 'd', 'e'),
+  what: fc.constantFrom('turn', 'turn', 'turn', 'append', 'append', 'drop'),
+  lane: fc.constantFrom('ready', 'due', 'held', 'none'),
+});
+const commits = fc.array(
+  fc.record({
+    given: fc.uniqueArray(given, { selector: ({ name }) => name, minLength: 1 }),
+    crashes: fc.constantFrom(false, false, false, true),
+  }),
+  { minLength: 5, maxLength: 30, size: 'max' },
+);
+
+test(
+  'whatever is applied when, and wherever the process ends, the tables come to hold the same',
+  { timeout: 60_000 },
+  async () => {
+    await using directory = await temporaryDirectory();
+    let run = 0;
+    fc.assert(
+      fc.property(commits, fc.constantFrom(1, 1000, 4000, 8000), (all, generationChars) => {
+        run += 1;
+        const files = ['crashing', 'calm'].map((name) => join(directory.path, `${run} ${name}.db`)) as [string, string];
+        let crashing = openWriter(files[0], generationChars);
+        const calm = openWriter(files[1], Number.POSITIVE_INFINITY);
+        const threads = new Threads();
+        for (const { given: gifts, crashes } of all) {
+          const { direct, redo } = threads.changesOf(gifts);
+          for (const { writer } of [crashing, calm]) writer.commit(direct, redo);
+          expect(foundBy(crashing.db)).toEqual(foundBy(calm.db));
+          if (!crashes) continue;
+          crashing.db.close();
+          crashing = openWriter(files[0], generationChars);
+          expect(examine(crashing.db).problems).toEqual([]);
+        }
+        crashing.writer.settle();
+        calm.writer.settle();
+        expect(contentOf(crashing.db)).toEqual(contentOf(calm.db));
+        for (const { db } of [crashing, calm]) db.close();
+      }),
+      { numRuns: 60 },
+    );
+  },
+);
 
 test('whichever write of a commit fails, nothing of that commit is kept and all of the earlier ones is', async () => {
   await using directory = await temporaryDirectory();
   for (let writes = 0; ; writes++) {
     const file = join(directory.path, `${writes}.db`);
-    const db = openTables(file);
+    const { db, writer } = openWriter(file, 1);
     layFuse(db, writes);
-    const kept = commitUntilFailure(new Writer(db, 1));
+    const kept = commitUntilFailure(writer);
     removeFuse(db);
     db.close();
-    const again = openTables(file);
-    new Writer(again, 1).recover();
-    const { problems, events } = examine(again);
-    again.close();
+    const again = openWriter(file, 1);
+    const { problems, events, threads } = examine(again.db);
+    again.db.close();
     expect(problems, `write ${writes}`).toEqual([]);
-    // The sixth commit drops a thread with four.
-    expect(events, `write ${writes}`).toBe(2 * kept - (kept < 6 ? 0 : 4));
-    if (kept === rounds) {
+    expect([events, threads], `write ${writes}`).toEqual(eventsAndThreadsAfter[kept]);
+    if (kept === script.length) {
       expect(writes).toBeGreaterThan(30);
       return;
     }
   }
 });
 
-test('what is left to redo is redone to the same, however much of it was applied before', async () => {
-  await using directory = await temporaryDirectory();
-  const contents = [1, 700, 2000, Number.POSITIVE_INFINITY].map((generationChars) => {
-    const file = join(directory.path, `${generationChars}.db`);
-    const db = openTables(file);
-    commitUntilFailure(new Writer(db, generationChars));
-    // The process ends here: nothing more is applied.
-    db.close();
-    const again = openTables(file);
-    new Writer(again, generationChars).recover();
-    const found = contentOf(again);
-    expect(examine(again).problems).toEqual([]);
-    again.close();
-    return found;
-  });
-  for (const content of contents) expect(content).toEqual(contents[0]);
-});
-
-const rounds = 9;
+const script: readonly Given[][] = [
+  [{ name: 'a', what: 'turn', lane: 'held' }],
+  [
+    { name: 'a', what: 'append', lane: 'none' },
+    { name: 'b', what: 'turn', lane: 'ready' },
+  ],
+  [
+    { name: 'a', what: 'turn', lane: 'due' },
+    { name: 'b', what: 'turn', lane: 'held' },
+  ],
+  [
+    { name: 'b', what: 'drop', lane: 'none' },
+    { name: 'a', what: 'turn', lane: 'none' },
+  ],
+  [{ name: 'b', what: 'turn', lane: 'none' }],
+];
+const eventsAndThreadsAfter = [
+  [0, 0],
+  [2, 1],
+  [6, 2],
+  [10, 2],
+  [8, 1],
+  [10, 2],
+];
 
 /** Returns how many commits were made. */
 function commitUntilFailure(writer: Writer): number {
-  for (let round = 0; round < rounds; round++) {
+  const threads = new Threads();
+  for (const [made, gifts] of script.entries()) {
+    const { direct, redo } = threads.changesOf(gifts);
     try {
-      const changes = changesOf(round);
-      const direct = changes.filter((change) => change.is === 'drop' || change.created);
-      const redo = changes.filter((change) => change.is === 'drop' || !change.created);
-      writer.commit(encodeRedo(direct), encodeRedo(redo));
+      writer.commit(direct, redo);
     } catch (error) {
       expect(String(error)).toContain('injected');
-      return round;
+      return made;
     }
   }
-  return rounds;
+  return script.length;
 }
 
-/** Two threads in turn with a lane, records and two events a round; the second is dropped and made again. */
-function changesOf(round: number): Change[] {
-  const isFirst = round % 2 === 0;
-  const visit = Math.floor(round / 2);
-  const drops = !isFirst && visit === 2;
-  const id = isFirst ? 1 : visit < 2 ? 2 : 3;
-  const of = isFirst ? visit : visit % 2;
-  const thread = { id, key: threadOf(isFirst ? 'first' : 'second') };
-  const queue = visit % 2 === 0 ? [queuedRun('r', 'me', 5 * round)] : [];
-  const open = visit % 2 === 0 ? undefined : openRun('r', running('t'));
-  const lane = { ...laneOf(thread.key), head: 2 * of + 2, lastMs: round % 3 === 0 ? 0 : 100, queue, open };
-  const events = [1, 2].map((at) => ({ seq: 2 * of + at, atMs: round, threadId: thread.key.threadId, ...notice('x') }));
-  const turns: Change = {
-    is: 'turns',
-    thread,
-    created: of === 0,
-    lane: { text: JSON.stringify(lane), index: indexOf(lane), moves: true },
-    records: [
-      { kind: 'memory', id: 'always', text: `{"round":${round}}` },
-      { kind: 'memory', id: `once ${round}`, text: '{}' },
-      { kind: 'memory', id: `once ${round - 2}`, text: undefined },
-    ],
-    chunks: chunksOf(events),
-  };
-  return drops ? [{ is: 'drop', thread: { ...thread, id: 2 } }, turns] : [turns];
+function openWriter(file: string, generationChars: number): { readonly db: Database; readonly writer: Writer } {
+  const db = openTables(file);
+  const writer = new Writer(db, generationChars);
+  writer.recover();
+  expect(db.prepare('select count(*) as rows from redo').get()).toMatchObject({ rows: 0 });
+  return { db, writer };
 }
+
+/** Makes changes as a turn store would: a thread's events are numbered, its first commit and its end go to the tables. */
+class Threads {
+  readonly #threads = new Map<string, { readonly stored: StoredThread; head: number }>();
+  #lastId = 0;
+  #commits = 0;
+
+  changesOf(gifts: readonly Given[]): { direct: string; redo: string } {
+    this.#commits += 1;
+    const changes = gifts.flatMap((one) => this.#changeOf(one));
+    return {
+      direct: encodeRedo(changes.filter((change) => change.is === 'drop' || change.created)),
+      redo: encodeRedo(changes.filter((change) => change.is === 'drop' || !change.created)),
+    };
+  }
+
+  #changeOf({ name, what, lane: kind }: Given): Change[] {
+    const known = this.#threads.get(name);
+    if (known !== undefined && what === 'drop') {
+      this.#threads.delete(name);
+      return [{ is: 'drop', thread: known.stored }];
+    }
+    const thread = known ?? { stored: { id: (this.#lastId += 1), key: threadOf(name) }, head: 0 };
+    this.#threads.set(name, thread);
+    thread.head += 2;
+    const { stored, head } = thread;
+    const events = [head - 1, head].map((seq) => ({ seq, atMs: seq, threadId: name, ...notice(`${name}${seq}`) }));
+    const isAppend = what === 'append' && known !== undefined;
+    const lane = { ...laneOf(stored.key), head, lastMs: 100, ...laneOfKind(kind, this.#commits) };
+    return [
+      {
+        is: 'turns',
+        thread: stored,
+        created: known === undefined,
+        lane: isAppend ? undefined : { text: JSON.stringify(lane), index: indexOf(lane), moves: true },
+        records: isAppend
+          ? []
+          : [
+              { kind: 'memory', id: 'always', text: `{"commit":${this.#commits}}` },
+              { kind: 'memory', id: String(this.#commits), text: '{}' },
+              { kind: 'memory', id: String(this.#commits - 2), text: undefined },
+            ],
+        chunks: chunksOf(events),
+      },
+    ];
+  }
+}
+
+function laneOfKind(kind: Given['lane'], n: number): object {
+  switch (kind) {
+    case 'ready':
+      return { queue: [queuedRun('r', `actor ${n}`, 50)] };
+    case 'due':
+      return { queue: [queuedRun('r', 'me', 1000 + n)] };
+    case 'held':
+      return { open: openRun('r', running('t')) };
+    case 'none':
+      return {};
+  }
+}
+
+/** What a search for ready or due threads finds, whether or not the lanes are in the tables yet. */
+function foundBy(db: Database): unknown {
+  return db.prepare('select id, scope, name, wake_at, ready_at, ready_actor from thread order by id').all();
+}
+
+function contentOf(db: Database): unknown {
+  const rows = db.prepare('select thread, body from event order by thread, last').all() as {
+    thread: number;
+    body: string;
+  }[];
+  return {
+    threads: db.prepare('select * from thread order by id').all(),
+    records: db.prepare('select * from record order by thread, kind, id').all(),
+    // However they are spread over rows.
+    events: rows.flatMap(({ thread, body }) => (JSON.parse(body) as object[]).map((event) => ({ thread, event }))),
+    redo: db.prepare('select * from redo').all(),
+  };
+}
+
+const tables = ['redo', 'thread', 'record', 'event'];
+const statements = ['insert', 'update', 'delete'];
 
 /** Every write of the tables takes one; the one that finds none left fails as on a full disk. */
 function layFuse(db: Database, writes: number): void {
   db.exec(`create table fuse (writes integer); insert into fuse values (${writes})`);
   for (const table of tables) {
-    for (const change of statements) {
-      db.exec(`create trigger fuse_${table}_${change} before ${change} on ${table} begin
+    for (const statement of statements) {
+      db.exec(`create trigger fuse_${table}_${statement} before ${statement} on ${table} begin
         update fuse set writes = writes - 1;
         select raise(abort, 'injected: the disk is full') from fuse where writes < 0;
       end`);
@@ -114,17 +230,8 @@ function layFuse(db: Database, writes: number): void {
 }
 
 function removeFuse(db: Database): void {
-  for (const table of tables) for (const change of statements) db.exec(`drop trigger fuse_${table}_${change}`);
+  for (const table of tables) {
+    for (const statement of statements) db.exec(`drop trigger fuse_${table}_${statement}`);
+  }
   db.exec('drop table fuse');
-}
-
-function contentOf(db: Database): unknown {
-  return {
-    threads: db.prepare('select * from thread order by id').all(),
-    records: db.prepare('select * from record order by thread, kind, id').all(),
-    events: (db.prepare('select thread, body from event order by thread, last').all() as { body: string }[])
-      .map((row) => JSON.parse(row.body))
-      .flat(),
-    redo: db.prepare('select * from redo').all(),
-  };
 }
