@@ -7,6 +7,8 @@ const execArgv = ['--import', new URL('./scripts/typescript.mjs', import.meta.ur
 export default defineConfig({
   test: {
     pool: 'forks',
+    // Most of the time a test waits for a disk, a timer or a child process: every core may have one.
+    maxWorkers: '100%',
     execArgv,
     testTimeout: 30_000,
     reporters: process.env['CI'] ? ['default', 'json'] : ['default'],

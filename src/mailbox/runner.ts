@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { ThreadKey } from '../../schemas/id.ts';
 import type { Json } from '../../schemas/json.ts';
 import type { Agent } from '../agents/agent.ts';
@@ -78,6 +79,8 @@ export class Runner {
       void this.#sweep();
     });
     this.#owner = ports.ids.next('own');
+    // Every open stream listens for the end; so many are no leak.
+    setMaxListeners(0, this.#stopping.signal);
   }
 
   get stopping(): AbortSignal {
