@@ -49,9 +49,10 @@ export class Batch implements Found {
   /** Decides as many of the thread's calls as fit into one commit. */
   decideCalls(): void {
     const { calls } = this.thread;
-    if (calls.length > 1) this.#overlay = new Map();
+    const { length } = calls;
+    if (length > 1) this.#overlay = new Map();
     let next = 0;
-    while (next < calls.length && this.chars < maxBatchChars) {
+    while (next < length && this.chars < maxBatchChars) {
       const call = calls[next++] as Call;
       call.verdict = this.#verdictOn(call);
       this.calls.push(call);

@@ -4,7 +4,7 @@ import { Fault } from '../fault.ts';
 import { DirectoryLock } from './directory-lock.ts';
 import { examine, type Findings } from './examination.ts';
 import { type Database, DatabaseSync } from './sqlite.ts';
-import { databaseName, NewerFormat, versionOf, formatVersion } from './tables.ts';
+import { databaseName, formatVersion, NewerFormat, versionOf } from './tables.ts';
 import { Writer } from './writer.ts';
 
 /**
@@ -20,9 +20,7 @@ export async function doctor(directory: string): Promise<Findings> {
     return open(file);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw Fault.from(
-      cause instanceof Fault ? cause : new Fault('store-failed', `${file} cannot be examined: ${why}`, { cause }),
-    );
+    throw new Fault('store-failed', `${file} cannot be examined: ${why}`, { cause });
   } finally {
     lock.release();
   }
@@ -31,7 +29,9 @@ export async function doctor(directory: string): Promise<Findings> {
 function open(file: string): Findings {
   const reading = new DatabaseSync(file, { readOnly: true });
   try {
-    assertFormat(reading, file);
+    const version = versionOf(reading);
+    if (version > formatVersion) throw new NewerFormat(file, version);
+    if (version === 0) return { threads: 0, events: 0, records: 0, problems: [] };
     if (reading.prepare('select 1 from redo limit 1').get() === undefined) return examine(reading);
   } finally {
     reading.close();
@@ -53,10 +53,4 @@ function examineRedone(db: Database): Findings {
   } finally {
     db.exec('rollback');
   }
-}
-
-function assertFormat(db: Database, file: string): void {
-  const version = versionOf(db);
-  if (version > formatVersion) throw new NewerFormat(file, version);
-  if (version < formatVersion) throw new Error('nothing was ever written to it');
 }

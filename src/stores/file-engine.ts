@@ -10,7 +10,7 @@ import { chunksAbove, type EventChunk } from './event-chunk.ts';
 import type { ReadyFound, ReadyPlace } from './fair-order.ts';
 import type { FreeSpace } from './free-space.ts';
 import { Reader } from './reader.ts';
-import { encodeRedo } from './redo-text.ts';
+import { encodeChanges } from './change-text.ts';
 import { compareKeys } from './safe-key.ts';
 import type { WriterAnswer, WriterData, WriterRequest } from './sqlite-messages.ts';
 import { type Database, DatabaseSync } from './sqlite.ts';
@@ -216,7 +216,7 @@ export class FileEngine implements Engine {
       if (isDirect || change.is === 'drop') direct.push(change);
       if (!isDirect) deferred.push(change);
     }
-    await this.#ask({ is: 'commit', direct: encodeRedo(direct), redo: encodeRedo(deferred) }, deferred);
+    await this.#ask({ is: 'commit', direct: encodeChanges(direct), redo: encodeChanges(deferred) }, deferred);
   }
 
   async purge(olderThanMs: number, limit: number): Promise<number> {

@@ -1,13 +1,14 @@
 import { type Database, DatabaseSync } from './sqlite.ts';
 
-/** Every row carries it; a directory's is that of its newest row. */
+/** Every row carries the one it was written in; a database is of its newest rows'. */
 export const formatVersion = 1;
 
 export const databaseName = 'anyport.db';
 
 /**
- * A commit is one row of `redo`: all its changes as text (see redo-text.ts). Later they are applied to the other tables,
- * those of many commits at a time, and the row goes. What is ready or due by a new lane is kept in `thread` at once.
+ * What new threads commit goes straight to `thread`, `record` and `event`. What older ones do is first one row of `redo`
+ * for all of them, as text (see change-text.ts); it is applied later, many commits at a time, and the row goes. What is
+ * ready or due by a new lane is in `thread` at once either way. A thread's lane is its record of kind `lane`.
  */
 const tables = `
   create table thread (
@@ -55,8 +56,8 @@ const pragmas = {
   journal_mode: 'wal',
   /** FULL: a commit is on disk when it returns. */
   synchronous: 2,
-  /** Long enough that pages which are written often are copied into the database once for many commits. */
-  wal_autocheckpoint: 1000,
+  /** Pages are copied into the database a few at a time, so that no commit waits for many. */
+  wal_autocheckpoint: 500,
   busy_timeout: 5000,
 } as const;
 

@@ -1,7 +1,7 @@
 import { type EventChunk, joinChunks } from './event-chunk.ts';
 import type { LaneIndex } from './lane-index.ts';
 import { Purge } from './purge.ts';
-import { decodeRedo, type RedoSink } from './redo-text.ts';
+import { decodeChanges, type ChangeSink } from './change-text.ts';
 import type { Database } from './sqlite.ts';
 import { formatVersion } from './tables.ts';
 import { Unapplied, type UnappliedThread } from './unapplied.ts';
@@ -24,8 +24,8 @@ export class Writer {
   readonly #unapplied = new Unapplied();
   readonly #statements: ReturnType<typeof prepare>;
   readonly #purge: Purge;
-  readonly #direct: RedoSink;
-  readonly #deferred: RedoSink;
+  readonly #direct: ChangeSink;
+  readonly #deferred: ChangeSink;
   #lastRedo = 0;
   #frozenRedo = 0;
 
@@ -41,11 +41,11 @@ export class Writer {
   /** One transaction: the changes, some of them straight to the tables, and a part of what waits to be applied. */
   commit(direct: string, redo: string): Committed {
     return this.#transaction(() => {
-      decodeRedo(direct, this.#direct);
+      decodeChanges(direct, this.#direct);
       if (redo !== '') {
         this.#lastRedo += 1;
         this.#statements.addRedo.get(this.#lastRedo, formatVersion, redo);
-        decodeRedo(redo, this.#deferred);
+        decodeChanges(redo, this.#deferred);
       }
       const froze = this.#unapplied.frozen === undefined && this.#unapplied.freshChars >= this.#generationChars;
       if (froze) this.#freeze();
@@ -66,7 +66,7 @@ export class Writer {
     const sink = this.#unappliedSink(false);
     for (const { n, v, body } of rows) {
       if (v !== formatVersion) throw new Error(`row ${n} of the redo log has format ${v}`);
-      decodeRedo(body, sink);
+      decodeChanges(body, sink);
       this.#lastRedo = n;
     }
     this.#applyAll();
@@ -104,7 +104,7 @@ export class Writer {
     }
   }
 
-  #tablesSink(): RedoSink {
+  #tablesSink(): ChangeSink {
     let created: { readonly scope: string; readonly name: string } | undefined;
     return {
       created: (_, scope, name) => {
@@ -132,7 +132,7 @@ export class Writer {
   }
 
   /** `live`: when it is not read from the log again. */
-  #unappliedSink(live: boolean): RedoSink {
+  #unappliedSink(live: boolean): ChangeSink {
     const unapplied = this.#unapplied;
     return {
       created: () => {

@@ -152,7 +152,7 @@ test('events that cannot be read are reported, and the log goes on', async () =>
 });
 
 test.each([
-  ['of another form', `1, 'put 1'`, 'a line of the redo log has no end'],
+  ['of another form', `1, 'put 1'`, 'a line of changes has no end'],
   ['of another format', `2, ''`, 'row 1 of the redo log has format 2'],
 ])('a row of the redo log that is %s is not passed over', async (_, values, why) => {
   await damaged(`insert into redo (n, v, body) values (1, ${values})`);
@@ -217,6 +217,11 @@ test.each<[string, string, RegExp]>([
   await damaged(sql);
   const { problems } = await doctor(directory.path);
   expect(problems.join('\n')).toMatch(said);
+});
+
+test('a doctor finds nothing in a store that was never written to', async () => {
+  await writeFile(join(directory.path, 'anyport.db'), '');
+  expect(await doctor(directory.path)).toEqual({ threads: 0, events: 0, records: 0, problems: [] });
 });
 
 test('a doctor of no store says so', async () => {

@@ -5,7 +5,7 @@ import type { Change, StoredThread } from '../../../src/stores/engine.ts';
 import { chunksOf } from '../../../src/stores/event-chunk.ts';
 import { examine } from '../../../src/stores/examination.ts';
 import { indexOf } from '../../../src/stores/lane-index.ts';
-import { encodeRedo } from '../../../src/stores/redo-text.ts';
+import { encodeChanges } from '../../../src/stores/change-text.ts';
 import type { Database } from '../../../src/stores/sqlite.ts';
 import { openTables } from '../../../src/stores/tables.ts';
 import { Writer } from '../../../src/stores/writer.ts';
@@ -144,8 +144,8 @@ class Threads {
     this.#commits += 1;
     const changes = gifts.flatMap((one) => this.#changeOf(one));
     return {
-      direct: encodeRedo(changes.filter((change) => change.is === 'drop' || change.created)),
-      redo: encodeRedo(changes.filter((change) => change.is === 'drop' || !change.created)),
+      direct: encodeChanges(changes.filter((change) => change.is === 'drop' || change.created)),
+      redo: encodeChanges(changes.filter((change) => change.is === 'drop' || !change.created)),
     };
   }
 

@@ -4,17 +4,18 @@ import type { LaneIndex } from './lane-index.ts';
 import { toSafeKey } from './safe-key.ts';
 
 /**
- * Changes as lines of fields parted by tabs; the last field is JSON text where there is one. No field contains a control
- * character: JSON escapes them, safe keys have none of these two.
+ * Takes changes one by one. In the text that goes to the writer, and into its redo log, each is a line of fields parted by
+ * tabs; the last is JSON where there is some. No field contains a control character: JSON escapes them, and of safe keys
+ * only the escape itself is one.
  *
- *     created   thread scope name
+ *     created   thread scope name, before the thread's first lane
  *     lane      thread moves wakeAtMs readyAtMs readyActor held JSON
  *     put       thread kind id JSON
  *     remove    thread kind id
  *     events    thread first last firstAtMs lastAtMs JSON
  *     drop      thread
  */
-export interface RedoSink {
+export interface ChangeSink {
   created(thread: number, scope: string, name: string): void;
   /** `moves`: what is ready or due changes with it. The actor in `index` is a safe key, as all names here are. */
   lane(thread: number, text: string, index: LaneIndex, moves: boolean): void;
@@ -24,7 +25,7 @@ export interface RedoSink {
   drop(thread: number): void;
 }
 
-export function encodeRedo(changes: readonly Change[]): string {
+export function encodeChanges(changes: readonly Change[]): string {
   let lines = '';
   for (const change of changes) {
     const { id, key } = change.thread;
@@ -56,12 +57,12 @@ function encodeLane(
 }
 
 /** @throws Error where a line is not of this form */
-export function decodeRedo(lines: string, sink: RedoSink): void {
+export function decodeChanges(lines: string, sink: ChangeSink): void {
   const fields = new Fields(lines);
   while (!fields.isAtEnd) decodeLine(fields, sink);
 }
 
-function decodeLine(fields: Fields, sink: RedoSink): void {
+function decodeLine(fields: Fields, sink: ChangeSink): void {
   const what = fields.next();
   switch (what) {
     case 'created':
@@ -92,7 +93,7 @@ function decodeLine(fields: Fields, sink: RedoSink): void {
       sink.drop(Number(fields.last()));
       return;
     default:
-      throw new Error(`the redo log has a line of an unknown kind: ${what}`);
+      throw new Error(`a line of changes is of an unknown kind: ${what}`);
   }
 }
 
@@ -124,7 +125,7 @@ class Fields {
   #upTo(end: '\t' | '\n'): string {
     const start = this.#at;
     const at = this.#lines.indexOf(end, start);
-    if (at === -1) throw new Error('a line of the redo log has no end');
+    if (at === -1) throw new Error('a line of changes has no end');
     this.#at = at + 1;
     return this.#lines.slice(start, at);
   }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Change } from '../../../src/stores/engine.ts';
-import { decodeRedo, encodeRedo, type RedoSink } from '../../../src/stores/redo-text.ts';
+import { decodeChanges, encodeChanges, type ChangeSink } from '../../../src/stores/change-text.ts';
 import { fromSafeKey } from '../../../src/stores/safe-key.ts';
 
 const name = fc.string({ unit: fc.constantFrom('\u0000', '\t', '\n', 'a', '\\', '"', '\ud83d', '\ude00', 'é') });
@@ -32,11 +32,11 @@ const turns = fc.record({
 });
 const drop = fc.record({ is: fc.constant('drop' as const), thread: fc.record({ id: number, key }) });
 
-test('changes are read from the redo log as they were written to it', () => {
+test('changes are read from their text as they were written to it', () => {
   fc.assert(
     fc.property(fc.array(fc.oneof(turns, drop)), (changes) => {
       const read: unknown[] = [];
-      decodeRedo(encodeRedo(changes), listing(read));
+      decodeChanges(encodeChanges(changes), listing(read));
       expect(read).toEqual(changes.flatMap((change) => stepsOf(change as Change)));
     }),
   );
@@ -44,8 +44,8 @@ test('changes are read from the redo log as they were written to it', () => {
 
 test.each(['put\t1\trun', 'unheard\t1\n'])('a line of another form is not passed over: %j', (lines) => {
   expect(() => {
-    decodeRedo(lines, listing([]));
-  }).toThrow('redo log');
+    decodeChanges(lines, listing([]));
+  }).toThrow('line of changes');
 });
 
 function stepsOf(change: Change): unknown[] {
@@ -62,7 +62,7 @@ function stepsOf(change: Change): unknown[] {
   ];
 }
 
-function listing(steps: unknown[]): RedoSink {
+function listing(steps: unknown[]): ChangeSink {
   return {
     created: (id, scope, thread) => steps.push(['created', id, fromSafeKey(scope), fromSafeKey(thread)]),
     lane: (id, text, index, moves) => {
