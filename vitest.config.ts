@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { behaviours, type BehaviourId } from './test/behaviours.ts';
 
 // Code under test starts its workers from the file beside it, `.ts` here and `.js` in dist.
 // Threads inherit these arguments, so workers run from TypeScript as the tests do.
@@ -11,6 +12,7 @@ export default defineConfig({
     maxWorkers: '100%',
     execArgv,
     testTimeout: 30_000,
+    tags: Object.entries(behaviours).map(([name, { says }]) => ({ name: name as BehaviourId, description: says })),
     reporters: process.env['CI'] ? ['default', 'json'] : ['default'],
     outputFile: { json: 'coverage/tests.json' },
     coverage: { provider: 'v8', include: ['src/**', 'adapters/**', 'schemas/**'] },

@@ -110,6 +110,12 @@ export const Activation = z.object({
   revision: z.number().int().positive(),
   /** What of the request was set aside, for the caller's log. */
   warnings: z.array(z.string()),
+  /** What it became when it was accepted: what its repetition is told. */
+  received: z.object({
+    became: z.enum(['running', 'queued', 'pending', 'blocked']),
+    runId: RunId,
+    blockedBy: z.array(TicketId),
+  }),
   /** The ids under which its new messages entered, or will enter, the thread; in order. */
   messageIds: z.array(MessageId),
   state: z.discriminatedUnion('is', [

@@ -37,6 +37,7 @@ const Limits = section({
   maxRunBytes: size(64 * mebibyte, 'content of one run'),
   keepAliveMs: duration(15_000, 'the longest silence on a stream'),
   queuePerThread: count(100, 'runs and input that wait on one thread'),
+  queueInAll: count(10_000, 'runs and input that wait on all threads'),
   minFreeDiskBytes: z
     .int()
     .min(0)

@@ -145,6 +145,7 @@ const agentEvents = [
     cost: z.object({ amount: z.number(), currency: z.string() }).optional(),
   }),
   event('thread.changed', {
+    /** Empty: it has none any more. */
     title: z.string().optional(),
     settings: ThreadSettings.optional(),
     workspace: Workspace.optional(),

@@ -53,6 +53,13 @@ export const Run = z.object({
   parentRunId: RunId.optional(),
   rootRunId: RunId,
   retryOf: RunId.optional(),
+  /** What was done about it after it had failed for good. */
+  setAside: z
+    .discriminatedUnion('how', [
+      z.object({ how: z.literal('redriven'), runId: RunId, by: Actor, atMs: z.number() }),
+      z.object({ how: z.literal('discarded'), by: Actor, atMs: z.number() }),
+    ])
+    .optional(),
   deliveries: z.array(Delivery),
   /** The numbers of its first and last event. */
   firstSeq: z.number().int().optional(),

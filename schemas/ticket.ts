@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { Actor, Door, ItemId, RunId, TicketId } from './id.ts';
+import { Actor, Door, ItemId, RunId, ThreadId, TicketId } from './id.ts';
 import { Json, JsonObject } from './json.ts';
 
 export const TicketKind = z.enum(['approval', 'choice', 'form', 'sign-in', 'url']);
@@ -69,6 +69,7 @@ export type TicketClosed = z.infer<typeof TicketClosed>;
 /** An open question to a person, and in the end its answer. Closes once. */
 export const Ticket = z.object({
   id: TicketId,
+  threadId: ThreadId,
   runId: RunId,
   rootRunId: RunId,
   /** The agent's key of the `ask` that opened it. */

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 /** New ids as a port, so that golden tests are deterministic. */
 export interface Ids {
   /** `{prefix}_{text}`: unique, and ordered by time within a process. */
-  next(prefix: 'run' | 'tkt' | 'msg' | 'itm' | 'log' | 'clm' | 'own' | 'req'): string;
+  next(prefix: 'run' | 'tkt' | 'msg' | 'itm' | 'log' | 'clm' | 'own' | 'req' | 'thr'): string;
 }
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';

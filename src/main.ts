@@ -1,12 +1,19 @@
 #!/usr/bin/env node
 import { join } from 'node:path';
+import { addAbortSignal } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { agUiAdapter } from '../adapters/ag-ui/index.ts';
 import type { Config } from '../schemas/config.ts';
 import type { Agent } from './agents/agent.ts';
 import { type Counter, FileCounter, MemoryCounter } from './agents/demo/counter.ts';
 import { DemoAgent } from './agents/demo/demo-agent.ts';
 import { AgentRegistry } from './agents/registry.ts';
-import { type Invocation, parseCommandLine } from './cli.ts';
+import type { CallInvocation, Invocation } from './cli/command.ts';
+import { parseCommandLine } from './cli/command-line.ts';
+import type { ExitCode } from './cli/exit-code.ts';
+import { perform } from './cli/perform.ts';
+import { streamSink } from './cli/stream-sink.ts';
+import { AnyportClient } from './client/index.ts';
 import { systemClock } from './clock.ts';
 import { Fault } from './fault.ts';
 import { TimeOrderedIds } from './ids.ts';
@@ -14,6 +21,7 @@ import { Mailbox } from './mailbox/mailbox.ts';
 import { manifest } from './manifest.ts';
 import type { Store } from './mailbox/store.ts';
 import { loadConfig, type LoadedConfig } from './server/config.ts';
+import { controlAdapter } from './server/control/adapter.ts';
 import { HttpServer } from './server/http-server.ts';
 import { createLog } from './server/log.ts';
 import { stopSignal } from './server/stop-signals.ts';
@@ -21,9 +29,6 @@ import { welcomeText } from './server/welcome.ts';
 import { doctor } from './stores/doctor.ts';
 import { FileStore } from './stores/file-store.ts';
 import { MemoryStore } from './stores/memory-store.ts';
-
-/** 0: done. 1: it failed. 2: the command line or the configuration is wrong. */
-type ExitCode = 0 | 1 | 2;
 
 const clock = systemClock;
 const ids = new TimeOrderedIds();
@@ -38,7 +43,30 @@ async function run(invocation: Invocation): Promise<ExitCode> {
       return examine((await configured(invocation)).settings.dataDir);
     case 'serve':
       return serve(await configured(invocation));
+    case 'call':
+      return callGateway(invocation);
   }
+}
+
+function callGateway(invocation: CallInvocation): Promise<ExitCode> {
+  const { env, stdin, stdout, stderr } = process;
+  const url = invocation.url ?? (env['ANYPORT_URL'] || 'http://127.0.0.1:8080');
+  const token = invocation.token ?? (env['ANYPORT_TOKEN'] || undefined);
+  const ctrlC = new AbortController();
+  const { signal } = ctrlC;
+  void stopSignal(process, () => process.exit(130)).then(() => {
+    ctrlC.abort();
+  });
+  return perform(invocation, {
+    // A person waits: whether there is a gateway shows at once.
+    client: new AnyportClient({ url, token, signal, retry: { attempts: 3, firstMs: 100 } }),
+    out: streamSink(stdout),
+    err: streamSink(stderr),
+    stdin: { isTerminal: stdin.isTTY, read: () => text(addAbortSignal(signal, stdin)) },
+    signal,
+    json: invocation.json,
+    reach: invocation.url === undefined ? [] : ['--url', url],
+  });
 }
 
 function configured({ configFile, flags }: Invocation & { run: 'serve' | 'doctor' }): Promise<LoadedConfig> {
@@ -72,7 +100,11 @@ async function serve({ settings, agents: entries }: LoadedConfig): Promise<ExitC
     const rules = { ...limits, retentionMs: limits.retention.maxAgeMs };
     const mailbox = new Mailbox({ store, agents, clock, ids, limits: rules, log });
     const { maxBodyBytes, keepAliveMs } = limits;
-    const adapters = [agUiAdapter({ gateway: mailbox, clock, limits: { maxBodyBytes, keepAliveMs } })];
+    const doorLimits = { maxBodyBytes, keepAliveMs };
+    const adapters = [
+      agUiAdapter({ gateway: mailbox, clock, limits: doorLimits }),
+      controlAdapter({ gateway: mailbox, clock, ids, limits: doorLimits }),
+    ];
     const entryPoints = adapters.flatMap((adapter) => adapter.entryPoints);
     const about = (): object => ({
       name: manifest.name,
@@ -123,8 +155,8 @@ function quickStart(url: string, agentId: string, needsToken: boolean): string[]
 
 /** One clear line for what was foreseen; everything for what was not. */
 function report(thrown: unknown): ExitCode {
-  const text = thrown instanceof Fault ? thrown.message : thrown instanceof Error ? thrown.stack : String(thrown);
-  process.stderr.write(`anyport: ${text}\n`);
+  const what = thrown instanceof Fault ? thrown.message : thrown instanceof Error ? thrown.stack : String(thrown);
+  process.stderr.write(`anyport: ${what}\n`);
   return thrown instanceof Fault && thrown.code === 'config-invalid' ? 2 : 1;
 }
 

@@ -6,16 +6,18 @@ import type { AgentCard } from '../../schemas/agent-card.ts';
 import type { ThreadId } from '../../schemas/id.ts';
 import type { Adapter, Exchange } from '../../src/adapter.ts';
 import type { Clock } from '../../src/clock.ts';
+import { exchangeSignal } from '../../src/exchange-signal.ts';
 import { Fault } from '../../src/fault.ts';
 import type { Gateway, Receipt } from '../../src/gateway.ts';
-import { readJson } from './body.ts';
+import { isJson, readJson } from '../../src/json-body.ts';
+import { EventStream } from '../../src/sse.ts';
+import { traceOf } from '../../src/trace-context.ts';
 import { encodeCapabilities } from './capabilities.ts';
 import { type Decoded, decodeInput } from './decode.ts';
 import { RunEncoder } from './encode.ts';
 import { encodeProblem } from './faults.ts';
 import { decide } from './resume.ts';
 import { writeBlocked, writeRun } from './run-stream.ts';
-import { EventStream } from './sse.ts';
 
 export interface AgUiLimits {
   readonly maxBodyBytes: number;
@@ -125,7 +127,7 @@ class AgUiAdapter implements Adapter {
     const decoded = decodeInput(body, { agentId: agent.id, whenBusy });
     const { threadId } = decoded.submission;
     const answers = await decide(decoded, (id) => gateway.findTicket(principal, threadId, id));
-    const trace = traceOf(exchange);
+    const trace = traceOf(request);
     const receipt = await gateway.submit(principal, { ...decoded.submission, decisions: answers.decisions, trace });
     const warnings = [...decoded.warnings, ...answers.warnings, ...receipt.activation.warnings];
     if (warnings.length > 0) log.warn({ activation: receipt.activation.id, warnings }, 'set aside in an AG-UI request');
@@ -138,7 +140,7 @@ class AgUiAdapter implements Adapter {
     const { keepAliveMs, maxBufferedChars, maxInlineChars } = this.#limits;
     const { activation } = receipt;
     const { afterSeq } = activation;
-    using over = endOf(response, gateway.stopping);
+    using over = exchangeSignal(response, gateway.stopping);
     const { signal } = over;
     const stream = new EventStream(response, { clock, keepAliveMs, maxBufferedChars, signal });
     try {
@@ -190,24 +192,6 @@ function detached(): Fault {
   return new Fault('shutting-down', 'the gateway is stopping; the run is not finished');
 }
 
-/** Aborts when the client has gone or the gateway stops. */
-function endOf(response: ServerResponse, stopping: AbortSignal): Disposable & { readonly signal: AbortSignal } {
-  const controller = new AbortController();
-  const abort = (): void => {
-    controller.abort();
-  };
-  response.once('close', abort);
-  stopping.addEventListener('abort', abort);
-  if (stopping.aborted || response.destroyed) abort();
-  return {
-    signal: controller.signal,
-    [Symbol.dispose]() {
-      response.off('close', abort);
-      stopping.removeEventListener('abort', abort);
-    },
-  };
-}
-
 function pathOf(agentId: string): string {
   return `${prefix}/${encodeURIComponent(agentId)}`;
 }
@@ -235,17 +219,6 @@ function allowMethod({ request, response }: Exchange, method: 'GET' | 'POST'): b
   response.setHeader('allow', method);
   refuse(new Fault('unsupported', `only ${method} is served here`), response, 405);
   return false;
-}
-
-function isJson(contentType: string | undefined): boolean {
-  return contentType?.split(';', 1)[0]?.trim().toLowerCase() === 'application/json';
-}
-
-/** W3C trace context. https://www.w3.org/TR/trace-context/ */
-function traceOf({ request }: Exchange): { traceparent: string; tracestate?: string } | undefined {
-  const { traceparent, tracestate } = request.headers;
-  if (typeof traceparent !== 'string') return undefined;
-  return typeof tracestate === 'string' ? { traceparent, tracestate } : { traceparent };
 }
 
 function refuse(fault: Fault, response: ServerResponse, status?: number): void {

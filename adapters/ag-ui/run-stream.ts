@@ -2,10 +2,10 @@ import type { RunEvent } from '../../schemas/run-event.ts';
 import type { Principal, ThreadId, TicketId } from '../../schemas/id.ts';
 import { Fault } from '../../src/fault.ts';
 import type { Gateway } from '../../src/gateway.ts';
+import type { EventStream } from '../../src/sse.ts';
 import { blobsOf, readBlobs } from './blobs.ts';
 import type { RunEncoder, ThreadMoment } from './encode.ts';
 import type { Material } from './ending.ts';
-import type { EventStream } from './sse.ts';
 
 export interface RunStreamSource {
   readonly gateway: Gateway;

@@ -1,8 +1,9 @@
 import type { Activation, ActivationRequest } from '../../schemas/activation.ts';
 import type { MessageInput } from '../../schemas/message.ts';
+import type { ActivationId } from '../../schemas/id.ts';
 import { Fault } from '../fault.ts';
 import type { Command, Outcomes, Rules } from './command.ts';
-import type { OpenRun, QueuedActivation, QueuedRun } from './lane.ts';
+import { type OpenRun, type QueuedActivation, type QueuedRun, waitingOn } from './lane.ts';
 import { type Base, findKnown, reconcile } from './reconcile.ts';
 import { claimNext, enter, givenTo, newRun } from './start.ts';
 import { stopOpen, supersedeQueued } from './stop.ts';
@@ -42,6 +43,7 @@ export function accept(turn: Turn, command: Accept, rules: Rules, isNew: boolean
     endsAt: request.endsAt,
     revision: 1,
     warnings: [],
+    received: { became: 'queued', runId: command.ids.runId, blockedBy: [] },
     messageIds: nameMessages(turn, messages, command.ids.messageIds),
     state: { is: 'queued', runId: command.ids.runId },
   };
@@ -167,8 +169,15 @@ function attach(turn: Turn, command: Accept, queued: QueuedActivation): Accepted
   if (complete) goOnAfterAnswer(turn);
   else waitAgain(turn);
   const started = claimNext(turn, command.offer);
-  const activation = turn.get('activation', id);
-  return { activation, was: 'accepted', became: 'running', blockedBy: [], started };
+  return { ...receive(turn, id, { became: 'running', runId: open.runId, blockedBy: [] }), started };
+}
+
+/** Notes what the request became, for its repetition. */
+function receive(turn: Turn, id: ActivationId, received: Activation['received']): Accepted {
+  const activation = { ...turn.get('activation', id), received };
+  turn.put('activation', id, activation);
+  const { became, blockedBy } = received;
+  return { activation, was: 'accepted', became, blockedBy };
 }
 
 /** A request that is to be a run of its own, or input of the one that is open. */
@@ -194,9 +203,12 @@ function enqueue(
       waitsFor.length > 0 ? `the thread waits for answers to ${waitsFor.join(', ')}` : 'the thread is busy',
     );
   }
-  const waits = lane.queue.reduce((sum, run) => sum + run.activations.length, lane.inputs.length);
-  if (waits >= rules.queuePerThread) {
+  if (waitingOn(lane) >= rules.queuePerThread) {
     throw new Fault('too-many', `${rules.queuePerThread} requests wait on this thread already`);
+  }
+  const waits = open !== undefined || lane.queue.length > 0 || command.offer === undefined;
+  if (waits && command.waitsInAll >= rules.queueInAll) {
+    throw new Fault('too-many', `${rules.queueInAll} requests wait already`);
   }
   if (open !== undefined && request.whenBusy === 'steer' && takesIt(open, command, base)) {
     return stage(turn, command, queued);
@@ -209,11 +221,10 @@ function enqueue(
   addRun(turn, command, { queued, base, priority, order });
   turn.event({ type: 'run.queued', activation: queued.id }, { runId: command.ids.runId, attempt: 0 });
   const started = claimNext(turn, command.offer);
-  const activation = turn.get('activation', queued.id);
-  const runs = activation.state.is === 'attached';
+  const runs = turn.get('activation', queued.id).state.is === 'attached';
   const blockedBy = runs ? [] : blockers(turn);
   const became = runs ? 'running' : blockedBy.length > 0 ? 'blocked' : 'queued';
-  return { activation, was: 'accepted', became, blockedBy, started };
+  return { ...receive(turn, queued.id, { became, runId: command.ids.runId, blockedBy }), started };
 }
 
 function addRun(
@@ -272,7 +283,8 @@ function stage(turn: Turn, command: Accept, queued: QueuedActivation): Accepted 
   );
   if (open.takesInput) resumeBy(turn, 'input');
   const started = claimNext(turn, command.offer);
-  return { activation, was: 'accepted', became: 'pending', blockedBy: blockers(turn), started };
+  const blockedBy = blockers(turn);
+  return { ...receive(turn, queued.id, { became: 'pending', runId: open.runId, blockedBy }), started };
 }
 
 /** The tickets that the open run waits for, if it waits. */

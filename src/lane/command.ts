@@ -1,8 +1,9 @@
 import type { Activation, ActivationRequest } from '../../schemas/activation.ts';
 import type { ActivationId, Actor, Door, MessageId, RunId, TicketId } from '../../schemas/id.ts';
+import type { StopReport, ThreadPatch } from '../../schemas/control.ts';
 import type { Json } from '../../schemas/json.ts';
 import type { Message, MessageInput } from '../../schemas/message.ts';
-import type { Completed } from '../../schemas/run.ts';
+import type { Completed, Run } from '../../schemas/run.ts';
 import type { FaultRecord } from '../../schemas/fault.ts';
 import type { Thread } from '../../schemas/thread.ts';
 import type { Answer, Question, Ticket } from '../../schemas/ticket.ts';
@@ -18,6 +19,7 @@ export interface Rules {
   readonly parkAfterMs: number;
   readonly ticketTtlMs: number;
   readonly queuePerThread: number;
+  readonly queueInAll: number;
 }
 
 /** Who gives a command from outside. */
@@ -73,8 +75,29 @@ export interface Commands {
     readonly decisions: readonly CheckedAnswer[];
     readonly blobs: readonly { readonly id: string; readonly data: string }[];
     readonly ids: { readonly runId: RunId; readonly logId: string; readonly messageIds: readonly MessageId[] };
+    /** How many requests wait on all threads. */
+    readonly waitsInAll: number;
     readonly offer: LaneClaim | undefined;
   };
+  redrive: {
+    readonly runId: RunId;
+    readonly agent: AgentTerms;
+    readonly ids: SpareIds;
+    readonly by: Caller;
+    readonly waitsInAll: number;
+    readonly offer: LaneClaim | undefined;
+  };
+  discard: { readonly runId: RunId; readonly by: Actor };
+  create: {
+    readonly thread: Omit<Thread, 'createdAtMs'>;
+    readonly logId: string;
+    /** What it begins with, oldest first: another thread's path, for a fork. */
+    readonly messages: readonly Message[];
+    readonly blobs: readonly { readonly id: string; readonly data: string }[];
+  };
+  patch: { readonly patch: ThreadPatch };
+  /** Removes the thread, whatever is on it if `force`. */
+  remove: { readonly force: boolean };
   claim: { readonly offer: LaneClaim };
   ask: {
     readonly token: string;
@@ -156,7 +179,7 @@ export interface Started {
   readonly firstSeq: number;
 }
 
-export type Stopped = 'stopping' | 'ended' | 'was-stopping' | 'was-ended';
+export type Stopped = StopReport['runs'][RunId];
 
 export interface Outcomes {
   accept: {
@@ -166,6 +189,11 @@ export interface Outcomes {
     readonly blockedBy: readonly TicketId[];
     readonly started?: Started | undefined;
   };
+  redrive: Outcomes['accept'];
+  discard: { readonly run: Run };
+  create: { readonly was: 'created' | 'repeated' };
+  patch: object;
+  remove: object;
   claim: { readonly started?: Started | undefined };
   ask: { readonly tickets: readonly Ticket[] };
   once:
@@ -183,9 +211,8 @@ export interface Outcomes {
   finish: { readonly started?: Started | undefined };
   decide: { readonly ticket: Ticket; readonly was: 'decided' | 'repeated' };
   withdraw: object;
-  /** What became of each run that the cancel reached, and of each activation that had no run yet. */
-  cancel: { readonly runs: Readonly<Record<RunId, Stopped>>; readonly retracted: readonly ActivationId[] };
-  interrupt: { readonly runs: Readonly<Record<RunId, Stopped>>; readonly retracted: readonly ActivationId[] };
+  cancel: StopReport;
+  interrupt: StopReport;
   retract: { readonly activation: Activation };
   edit: { readonly activation: Activation };
   reorder: { readonly order: readonly ActivationId[] };

@@ -1,5 +1,6 @@
 import { Fault } from '../fault.ts';
 import type { Command, Outcomes } from './command.ts';
+import { assertOwn } from './stop.ts';
 import { stamp, type Turn } from './turn.ts';
 
 /** Changes what a queued or pending request says. @throws Fault `input-taken`, `revision-conflict` */
@@ -7,6 +8,7 @@ export function edit(turn: Turn, command: Command<'edit'>): Outcomes['edit'] {
   const { activationId: id, revision, messages } = command;
   const activation = turn.find('activation', id);
   if (activation === undefined) throw new Fault('not-found', `no request has the id ${id}`);
+  assertOwn(activation, command.by);
   const request = turn.get('request', id);
   const edited = messages.map((message, index) => ({ ...message, id: request.messages[index]?.id }));
   const isRepeated =
@@ -45,6 +47,7 @@ export function reorder(turn: Turn, command: Command<'reorder'>): Outcomes['reor
   const named = wanted.map((id) => {
     const place = placed.find((one) => one.ids.includes(id));
     if (place === undefined) throw new Fault('input-taken', `${id} does not wait on this thread`);
+    for (const one of place.ids) assertOwn(turn.get('activation', one), command.by);
     return place;
   });
   if (new Set(named).size !== named.length)

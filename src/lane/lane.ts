@@ -146,6 +146,18 @@ export function emptyLane(scope: Scope, threadId: ThreadId, logId: string): Lane
   return { scope, threadId, logId, head: 0, lastMs: 0, orders: 0, messages: 0, queue: [], inputs: [] };
 }
 
+/** How many requests wait on the thread: queued, or pending input. */
+export function waitingOn({ queue, inputs }: Lane): number {
+  return queue.reduce((sum, run) => sum + run.activations.length, inputs.length);
+}
+
+/** What waits, in the order in which it will be taken. */
+export function inOrder({ queue, inputs }: Lane): ActivationId[] {
+  const pending = inputs.toSorted((a, b) => a.order - b.order).map((input) => input.id);
+  const runs = queue.toSorted((a, b) => (goesBefore(a, b) ? -1 : 1));
+  return [...pending, ...runs.flatMap((run) => run.activations.map((one) => one.id))];
+}
+
 /** The claim that the open run is executed under, if any. */
 export function claimOf(lane: Lane): LaneClaim | undefined {
   const phase = lane.open?.phase;

@@ -5,10 +5,12 @@ import { edit, reorder } from './input.ts';
 import { checkpoint, endOnce, once, takeInput } from './journal.ts';
 import { emptyLane, type Lane, wakeAtMs } from './lane.ts';
 import type { Found, Step } from './records.ts';
+import { discard, redrive } from './redrive.ts';
 import { finish, lost, release, settle } from './settle.ts';
 import { claimNext } from './start.ts';
 import { cancel, endOpen, interrupt, retract } from './stop.ts';
 import { ask, decide, expireDue, resume, wait, withdraw } from './tickets.ts';
+import { create, patch, remove } from './thread.ts';
 import { Turn } from './turn.ts';
 
 /**
@@ -25,17 +27,33 @@ export function step<Type extends CommandType>(
   key: { readonly scope: string; readonly threadId: string },
 ): Step<Outcomes[Type]> {
   const each = command as Command;
-  if (lane === undefined && each.type !== 'accept') throw new Fault('not-found', 'no such thread');
-  const logId = each.type === 'accept' ? each.ids.logId : '';
-  const turn = new Turn(lane ?? emptyLane(key.scope, key.threadId, logId), found, nowMs);
+  const logId = logIdOf(each);
+  if (lane === undefined && logId === undefined) throw new Fault('not-found', 'no such thread');
+  const turn = new Turn(lane ?? emptyLane(key.scope, key.threadId, logId ?? ''), found, nowMs);
   const outcome = run(turn, each, rules, lane === undefined);
   return turn.done(outcome as Outcomes[Type]);
+}
+
+/** What a command that makes a thread where there is none calls its log. */
+function logIdOf(command: Command): string | undefined {
+  if (command.type === 'accept') return command.ids.logId;
+  return command.type === 'create' ? command.logId : undefined;
 }
 
 function run(turn: Turn, command: Command, rules: Rules, isNew: boolean): Outcomes[CommandType] {
   switch (command.type) {
     case 'accept':
       return accept(turn, command, rules, isNew);
+    case 'redrive':
+      return redrive(turn, command, rules);
+    case 'discard':
+      return discard(turn, command);
+    case 'create':
+      return create(turn, command, isNew);
+    case 'patch':
+      return patch(turn, command);
+    case 'remove':
+      return remove(turn, command);
     case 'claim':
       return { started: claimNext(turn, command.offer) };
     case 'ask':

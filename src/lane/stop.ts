@@ -1,4 +1,6 @@
+import type { Activation } from '../../schemas/activation.ts';
 import type { ActivationId, Actor, Door, RunId } from '../../schemas/id.ts';
+import type { StopReport } from '../../schemas/control.ts';
 import type { CancelReason, Outcome } from '../../schemas/run.ts';
 import { Fault } from '../fault.ts';
 import type { Caller, Command, Outcomes, Rules, Stopped } from './command.ts';
@@ -8,7 +10,7 @@ import { type RunStamp, stamp, type Turn } from './turn.ts';
 /** Reaches one run, one activation, or all that this caller brought in on the thread. */
 export function cancel(turn: Turn, command: Command<'cancel'>, rules: Rules): Outcomes['cancel'] {
   const { target, by } = command;
-  const reached: Reached = { runs: {}, retracted: [] };
+  const reached: StopReport = { runs: {}, retracted: [] };
   const { runs, retracted } = reached;
   const reason = 'cancelled';
   if (target === 'thread') {
@@ -27,6 +29,7 @@ export function cancel(turn: Turn, command: Command<'cancel'>, rules: Rules): Ou
   }
   const activation = turn.find('activation', target.activation);
   if (activation === undefined) throw new Fault('not-found', `no request has the id ${target.activation}`);
+  assertOwn(activation, by);
   switch (activation.state.is) {
     case 'pending':
       retracted.push(retractInput(turn, activation.id, by.actor));
@@ -35,11 +38,13 @@ export function cancel(turn: Turn, command: Command<'cancel'>, rules: Rules): Ou
       takeOut(turn, reached, { isMeant: (one) => one.id === activation.id, by: by.actor, reason });
       break;
     case 'attached':
+      assertStopsWith(turn, activation, by);
       runs[activation.state.runId] = cancelRun(turn, activation.state.runId, by, rules);
       break;
     case 'answered': {
       // Answered by a question, its run may still be open; the request's cancel is then the run's.
       const { runId, outcome } = activation.state;
+      if (outcome.type === 'waiting') assertStopsWith(turn, activation, by);
       runs[runId] = outcome.type === 'waiting' ? cancelRun(turn, runId, by, rules) : 'was-ended';
       break;
     }
@@ -47,6 +52,21 @@ export function cancel(turn: Turn, command: Command<'cancel'>, rules: Rules): Ou
       break;
   }
   return { runs, retracted };
+}
+
+/** Whoever brought a request in may take it back, and nobody else. @throws Fault `forbidden` */
+export function assertOwn(activation: Activation, by: Caller): void {
+  if (activation.actor !== by.actor) throw new Fault('forbidden', `${activation.id} is another caller’s`);
+}
+
+/** A run ends with a request that started it, or that it serves beside none of others. @throws Fault `input-taken` */
+function assertStopsWith(turn: Turn, activation: Activation, by: Caller): void {
+  const { open } = turn.lane;
+  if (open === undefined || !('runId' in activation.state) || activation.state.runId !== open.runId) return;
+  const isShared = open.activations.some((one) => one.actor !== by.actor) || open.actor !== by.actor;
+  if (isShared && !open.startedBy.includes(activation.id)) {
+    throw new Fault('input-taken', 'a run that another caller started has taken it');
+  }
 }
 
 function isOf(it: { readonly actor: Actor; readonly door: Door }, by: Caller): boolean {
@@ -72,23 +92,17 @@ export function interrupt(turn: Turn, command: Command<'interrupt'>, rules: Rule
 
 /** Takes this actor's queued requests and pending input out. */
 export function supersedeQueued(turn: Turn, by: Caller): Outcomes['interrupt'] {
-  const reached: Reached = { runs: {}, retracted: [] };
+  const reached: StopReport = { runs: {}, retracted: [] };
   takeOut(turn, reached, { isMeant: (one) => one.actor === by.actor, by: by.actor, reason: 'superseded' });
   const inputs = turn.lane.inputs.filter((input) => input.actor === by.actor);
   for (const input of inputs) reached.retracted.push(retractInput(turn, input.id, by.actor));
   return reached;
 }
 
-/** What a command stopped, as it goes along. */
-interface Reached {
-  readonly runs: Record<RunId, Stopped>;
-  readonly retracted: ActivationId[];
-}
-
 /** Takes requests out of the queue: a run that is made of them alone ends, one that serves others as well goes without. */
 function takeOut(
   turn: Turn,
-  reached: Reached,
+  reached: StopReport,
   which: { readonly isMeant: (one: QueuedActivation) => boolean; readonly by: Actor; readonly reason: CancelReason },
 ): void {
   for (const run of turn.lane.queue) {
@@ -172,6 +186,7 @@ export function retract(turn: Turn, command: Command<'retract'>): Outcomes['retr
   const { activationId: id, by } = command;
   const activation = turn.find('activation', id);
   if (activation === undefined) throw new Fault('not-found', `no request has the id ${id}`);
+  assertOwn(activation, by);
   switch (activation.state.is) {
     case 'retracted':
       return { activation };

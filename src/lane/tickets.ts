@@ -26,6 +26,7 @@ export function ask(turn: Turn, command: Command<'ask'>, rules: Rules): Outcomes
     return {
       ...rest,
       id: ticketId,
+      threadId: turn.lane.threadId,
       runId,
       rootRunId: runId,
       key,

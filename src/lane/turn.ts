@@ -23,7 +23,8 @@ export class Turn {
   readonly #found: Found;
   readonly #writes: Write[] = [];
   #touched = false;
-  readonly #put = new Map<string, unknown>();
+  /** Where among the writes each record's is. */
+  readonly #places = new Map<string, number>();
 
   constructor(lane: Lane, found: Found, nowMs: number) {
     this.before = lane;
@@ -34,7 +35,9 @@ export class Turn {
 
   /** A record as it is with what this turn has written. */
   find<Kind extends RecordKind>(kind: Kind, id: string): Records[Kind] | undefined {
-    return (this.#put.get(`${kind}/${id}`) as Records[Kind] | undefined) ?? this.#found.find(kind, id);
+    const place = this.#places.get(`${kind}/${id}`);
+    const write = place === undefined ? undefined : this.#writes[place];
+    return write?.op === 'put' ? (write.value as Records[Kind]) : this.#found.find(kind, id);
   }
 
   /** A record that the lane says is there. */
@@ -45,11 +48,15 @@ export class Turn {
   }
 
   put<Kind extends RecordKind>(kind: Kind, id: string, value: Records[Kind]): void {
-    this.#put.set(`${kind}/${id}`, value);
-    const write = { op: 'put', kind, id, value } as Write;
-    const earlier = this.#writes.findIndex((one) => one.op === 'put' && one.kind === kind && one.id === id);
-    if (earlier === -1) this.#writes.push(write);
-    else this.#writes[earlier] = write;
+    const name = `${kind}/${id}`;
+    const place = this.#places.get(name) ?? this.#writes.length;
+    this.#places.set(name, place);
+    this.#writes[place] = { op: 'put', kind, id, value } as Write;
+  }
+
+  /** The whole thread goes, and with it whatever else this turn has written. */
+  drop(): void {
+    this.#writes.splice(0, this.#writes.length, { op: 'drop' });
   }
 
   /** Records an event, of a run if one is given, and returns its number. */

@@ -1,18 +1,22 @@
 import type { Activation } from '../../schemas/activation.ts';
 import type { AgentCard } from '../../schemas/agent-card.ts';
-import type { Actor, Door, Principal, RunId, ThreadKey, TicketId } from '../../schemas/id.ts';
+import type { Principal, RunId } from '../../schemas/id.ts';
 import type { RunEvent } from '../../schemas/run-event.ts';
-import type { Answer, Ticket } from '../../schemas/ticket.ts';
+import type { Ticket } from '../../schemas/ticket.ts';
 import type { Agent } from '../agents/agent.ts';
 import { Followers } from '../events/follow.ts';
 import { messagesOf } from '../events/view.ts';
 import { Fault } from '../fault.ts';
-import type { Gateway, Receipt, Submission, ThreadView } from '../gateway.ts';
-import type { Caller, CheckedAnswer, Command, Outcomes } from '../lane/command.ts';
-import { problemWith } from './answers.ts';
+import type { Gateway, Receipt, Submission, ThreadMoment, ThreadView } from '../gateway.ts';
+import type { AgentTerms } from '../lane/command.ts';
+import { MailboxQueue } from './queue.ts';
+import { receiptOf } from './receipt.ts';
 import { Runner, type RunnerLimits, type RunnerPorts } from './runner.ts';
+import { MailboxRuns } from './runs.ts';
 import { prepare } from './submission.ts';
-import { loadView, readPath } from './views.ts';
+import { MailboxThreads } from './threads.ts';
+import { checkAnswer, MailboxTickets } from './tickets.ts';
+import { findRunAt, loadView, readLog, readPath } from './views.ts';
 
 /** What the mailbox needs of the registry. */
 export interface Agents {
@@ -31,11 +35,21 @@ export class Mailbox implements Gateway {
   readonly #ports: MailboxPorts;
   readonly #runner: Runner;
   readonly #followers: Followers;
+  readonly threads: MailboxThreads;
+  readonly runs: MailboxRuns;
+  readonly tickets: MailboxTickets;
+  readonly queue: MailboxQueue;
 
   constructor(ports: MailboxPorts) {
     this.#ports = ports;
     this.#runner = new Runner(ports);
     this.#followers = new Followers(ports.store, ports.clock, ports.limits.wakeFallbackMs);
+    const { store, ids } = ports;
+    const shared = { store, runner: this.#runner, followers: this.#followers, ids };
+    this.threads = new MailboxThreads(shared);
+    this.runs = new MailboxRuns({ ...shared, termsOf: (agentId) => this.#termsOf(agentId) });
+    this.tickets = new MailboxTickets(shared);
+    this.queue = new MailboxQueue(shared);
   }
 
   get stopping(): AbortSignal {
@@ -65,19 +79,18 @@ export class Mailbox implements Gateway {
   }
 
   async submit(principal: Principal, submission: Submission): Promise<Receipt> {
-    const agent = this.findAgent(submission.agentId);
-    if (agent === undefined) throw new Fault('agent-not-found', `no agent has the id ${submission.agentId}`);
+    const agent = this.#termsOf(submission.agentId);
     const { request, digest, bytes, blobs } = prepare(principal, submission);
     const { ids } = this.#ports;
     const thread = { scope: principal.scope, threadId: submission.threadId };
-    const decisions = await this.#check(thread, submission.decisions);
-    const { id, version, recovery, takesInput } = agent;
+    const { store } = this.#ports;
+    const decisions = await Promise.all(submission.decisions.map((one) => checkAnswer(store, thread, one)));
     const accepted = await this.#runner.accept(thread, {
       type: 'accept',
       request,
       digest,
       bytes,
-      agent: { id, version, recovery, takesInput },
+      agent,
       decisions,
       blobs,
       ids: {
@@ -86,22 +99,14 @@ export class Mailbox implements Gateway {
         messageIds: [...request.toolResults, ...request.messages].map(() => ids.next('msg')),
       },
     });
-    const { activation, was, became, blockedBy } = accepted;
-    const runId = 'runId' in activation.state ? activation.state.runId : '';
-    return { activation, was, became, runId, blockedBy };
+    return receiptOf(accepted);
   }
 
-  /** Holds each answer against its question's schema; questions never change once opened. */
-  #check(
-    thread: ThreadKey,
-    answers: readonly { ticketId: TicketId; answer: Answer; decisionId?: string | undefined }[],
-  ): Promise<CheckedAnswer[]> {
-    return Promise.all(
-      answers.map(async (one) => {
-        const ticket = await this.#ports.store.findRecord(thread, 'ticket', one.ticketId);
-        return { ...one, problem: ticket === undefined ? undefined : problemWith(ticket, one.answer) };
-      }),
-    );
+  #termsOf(agentId: string): AgentTerms {
+    const card = this.findAgent(agentId);
+    if (card === undefined) throw new Fault('agent-not-found', `no agent has the id ${agentId}`);
+    const { id, version, recovery, takesInput } = card;
+    return { id, version, recovery, takesInput };
   }
 
   findActivation(principal: Principal, threadId: string, id: string): Promise<Activation | undefined> {
@@ -119,6 +124,28 @@ export class Mailbox implements Gateway {
     signal: AbortSignal,
   ): AsyncIterable<readonly RunEvent[]> {
     return this.#followers.follow({ scope: principal.scope, threadId }, after, signal);
+  }
+
+  async events({ scope }: Principal, threadId: string, after: number, limit: number): Promise<readonly RunEvent[]> {
+    return readLog(this.#ports.store, { scope, threadId }, after, limit);
+  }
+
+  async viewAt({ scope, actor }: Principal, threadId: string, at: number | undefined): Promise<ThreadMoment> {
+    const { store } = this.#ports;
+    const thread = { scope, threadId };
+    const lane = await store.findLane(thread);
+    if (lane === undefined) throw new Fault('not-found', `no thread has the id ${threadId}`);
+    const { logId, head } = lane;
+    const seq = at ?? head;
+    if (seq > head) throw new Fault('cursor-expired', 'the position is beyond the end of the log');
+    const runId = await findRunAt(store, thread, seq);
+    if (runId !== undefined) return { ...(await this.view({ scope, actor }, threadId, runId, seq)), logId, seq, runId };
+    // No run has begun by then: what there is came with the thread, and the first run begins with it.
+    const later = await store.readEvents(thread, seq, 250);
+    const first = later.find((event) => event.type === 'run.started');
+    const messages = await readPath(store, thread, first === undefined ? lane.headId : first.baseId);
+    const state = (await store.findRecord(thread, 'thread', ''))?.state ?? {};
+    return { messages, state, tickets: [], logId, seq, runId };
   }
 
   async view(principal: Principal, threadId: string, runId: RunId, seq: number): Promise<ThreadView> {
@@ -142,47 +169,4 @@ export class Mailbox implements Gateway {
     if (blob === undefined) throw new Fault('not-found', `no blob has the id ${id}`);
     return blob.data;
   }
-
-  /** Answers one question. @throws Fault `not-found`, `invalid-answer`, `forbidden`, `decision-conflict`, `run-ended` */
-  async decide(
-    principal: Principal,
-    through: { readonly door: Door; readonly origin: 'user' | 'agent' },
-    threadId: string,
-    answer: { readonly ticketId: TicketId; readonly answer: Answer; readonly decisionId?: string },
-  ): Promise<Ticket> {
-    const thread = { scope: principal.scope, threadId };
-    const [decision] = await this.#check(thread, [answer]);
-    if (decision === undefined) throw new Fault('internal', 'an answer was lost');
-    const { ticket } = await this.#runner.turn(thread, {
-      type: 'decide',
-      decision,
-      by: callerOf(principal.actor, through),
-    });
-    return ticket;
-  }
-
-  /** Ends what was accepted: a run, an activation, or all that the caller brought in on the thread. */
-  cancel(
-    principal: Principal,
-    through: { readonly door: Door; readonly origin: 'user' | 'agent' },
-    threadId: string,
-    target: Command<'cancel'>['target'],
-  ): Promise<Outcomes['cancel']> {
-    const by = callerOf(principal.actor, through);
-    return this.#runner.turn({ scope: principal.scope, threadId }, { type: 'cancel', target, by });
-  }
-
-  /** Stops what runs on the thread and supersedes what the caller had queued. */
-  interrupt(
-    principal: Principal,
-    through: { readonly door: Door; readonly origin: 'user' | 'agent' },
-    threadId: string,
-  ): Promise<Outcomes['interrupt']> {
-    const by = callerOf(principal.actor, through);
-    return this.#runner.turn({ scope: principal.scope, threadId }, { type: 'interrupt', by });
-  }
-}
-
-function callerOf(actor: Actor, through: { readonly door: Door; readonly origin: 'user' | 'agent' }): Caller {
-  return { actor, ...through };
 }

@@ -36,6 +36,9 @@ export interface RunnerPorts {
   readonly log: Log;
 }
 
+/** A command that brings in a request, without what the runner adds. */
+type Asking<Type extends 'accept' | 'redrive'> = Omit<Command<Type>, 'offer' | 'waitsInAll'>;
+
 /** What became of a slot that was to be filled. */
 type Taken = 'slot' | 'miss' | 'nothing';
 
@@ -274,13 +277,14 @@ export class Runner {
   }
 
   /** Takes a request in, and starts its run at once where its thread and a slot are free. */
-  accept(thread: ThreadKey, command: Omit<Command<'accept'>, 'offer'>): Promise<Outcomes['accept']> {
+  accept(thread: ThreadKey, command: Asking<'accept'> | Asking<'redrive'>): Promise<Outcomes['accept']> {
     if (this.#mode !== 'running') throw new Fault('shutting-down', 'the gateway is not taking requests');
     const accept = async (): Promise<Outcomes['accept']> => {
+      const waitsInAll = this.#ports.store.waiting();
       const offer = this.#slots.tryTake() ? this.#offer() : undefined;
       let started: Started | undefined;
       try {
-        const accepted = await this.turn(thread, { ...command, offer });
+        const accepted = await this.turn<'accept' | 'redrive'>(thread, { ...command, waitsInAll, offer });
         started = accepted.started;
         return accepted;
       } finally {
@@ -298,10 +302,11 @@ export class Runner {
     try {
       const outcome = await store.update(thread, (lane, found, nowMs) => {
         const decided = step(limits, lane, found, command, nowMs, thread);
-        after = decided.lane;
+        after = decided.writes[0]?.op === 'drop' ? undefined : decided.lane;
         return decided;
       });
-      if (after !== undefined) this.#observe(thread, after);
+      if (after === undefined) this.#attempts.get(keyOf(thread))?.observe(undefined);
+      else this.#observe(thread, after);
       return outcome;
     } catch (error) {
       const why = Fault.from(error);

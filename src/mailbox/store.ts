@@ -1,5 +1,6 @@
-import type { Door, RunId, Scope, ThreadKey } from '../../schemas/id.ts';
+import type { Door, RunId, Scope, ThreadId, ThreadKey } from '../../schemas/id.ts';
 import type { EventBody, RunEvent } from '../../schemas/run-event.ts';
+import type { ListedKind } from '../lane/filing.ts';
 import type { Lane } from '../lane/lane.ts';
 import type { Found, RecordKind, Records, Step } from '../lane/records.ts';
 
@@ -19,6 +20,24 @@ export interface ReadyCursor {
 export interface ReadyThread {
   readonly thread: ThreadKey;
   readonly cursor: ReadyCursor;
+}
+
+export interface ListQuery<Kind extends ListedKind> {
+  readonly scope: Scope;
+  readonly kind: Kind;
+  /** Of this thread alone; for runs and tickets. */
+  readonly threadId?: ThreadId | undefined;
+  /** Only what is filed under it; see `filingOf`. */
+  readonly label?: string | undefined;
+  /** A `key` of the same list, exclusive; undefined: from the newest. */
+  readonly before?: string | undefined;
+  readonly limit: number;
+}
+export interface Listed<Kind extends ListedKind> {
+  readonly thread: ThreadKey;
+  /** Its place in the order. */
+  readonly key: string;
+  readonly value: Records[Kind];
 }
 
 export type StoreHealth =
@@ -63,6 +82,13 @@ export interface Store {
   ): Promise<readonly Records[Kind][]>;
   /** Committed events with numbers above `after`, ascending. Evicted ones are missing from the front. */
   readEvents(thread: ThreadKey, after: number, limit: number): Promise<readonly RunEvent[]>;
+  /**
+   * Records of a kind over a whole scope, or of one of its threads, newest first. Fewer than `limit`: there are no more.
+   * @throws Fault `record-unreadable`
+   */
+  list<Kind extends ListedKind>(query: ListQuery<Kind>): Promise<readonly Listed<Kind>[]>;
+  /** How many requests wait in all queues, as committed. Does not throw. */
+  waiting(): number;
   /** Threads of a scope by name, ascending, after `after` (exclusive). */
   listThreads(scope: Scope, after: string, limit: number): Promise<readonly ThreadKey[]>;
   /** The thread that has this run or ticket. */

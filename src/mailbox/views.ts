@@ -1,7 +1,7 @@
-import type { MessageId } from '../../schemas/id.ts';
+import type { MessageId, RunId, ThreadKey } from '../../schemas/id.ts';
 import type { Message } from '../../schemas/message.ts';
 import type { Run } from '../../schemas/run.ts';
-import type { ThreadKey } from '../../schemas/id.ts';
+import type { RunEvent } from '../../schemas/run-event.ts';
 import { decodeView, emptyView, encodeView, foldEvent, markBoundary, type RunView } from '../events/view.ts';
 import { Fault } from '../fault.ts';
 import type { Store } from './store.ts';
@@ -29,7 +29,7 @@ export async function loadView(
   let marked = boundarySeq === undefined;
   while (at < to.seq) {
     const page = await store.readEvents(thread, at, Math.min(pageSize, to.seq - at));
-    if (page[0]?.seq !== at + 1) throw new Fault('cursor-expired', 'the log does not go back that far');
+    if (page[0]?.seq !== at + 1) throw tooOld();
     for (const event of page) {
       if (!marked && boundarySeq !== undefined && event.seq > boundarySeq) {
         markBoundary(view);
@@ -56,6 +56,40 @@ async function saveCheckpoint(store: Store, thread: ThreadKey, view: RunView): P
     if (known !== undefined && known.seq >= value.seq) return { lane, writes: [], outcome: undefined };
     return { lane, writes: [{ op: 'put', kind: 'checkpoint', id: view.runId, value }], outcome: undefined };
   });
+}
+
+/** A page of a log. @throws Fault `not-found`, `cursor-expired`: beyond its head, or evicted */
+export async function readLog(
+  store: Store,
+  thread: ThreadKey,
+  after: number,
+  limit: number,
+): Promise<readonly RunEvent[]> {
+  const lane = await store.findLane(thread);
+  if (lane === undefined) throw new Fault('not-found', `no thread has the id ${thread.threadId}`);
+  if (after > lane.head) throw new Fault('cursor-expired', 'the position is beyond the end of the log');
+  const events = await store.readEvents(thread, after, limit);
+  if (after < lane.head && events[0]?.seq !== after + 1) throw tooOld();
+  return events;
+}
+
+/**
+ * The run that was open at an event, or the last one before; undefined when none had begun. Looks back over what was
+ * queued meanwhile.
+ */
+export async function findRunAt(store: Store, thread: ThreadKey, seq: number): Promise<RunId | undefined> {
+  for (let last = seq; last > 0; last -= pageSize) {
+    const after = Math.max(0, last - pageSize);
+    const events = await store.readEvents(thread, after, last - after);
+    const found = events.findLast(({ runId, attempt }) => runId !== undefined && attempt !== 0);
+    if (found !== undefined) return found.runId;
+    if (events[0]?.seq !== after + 1) throw tooOld();
+  }
+  return undefined;
+}
+
+function tooOld(): Fault {
+  return new Fault('cursor-expired', 'the log does not go back that far');
 }
 
 /** The messages from the root to `headId`, oldest first. */

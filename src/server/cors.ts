@@ -1,10 +1,13 @@
 // Cross-origin requests: https://fetch.spec.whatwg.org/#http-cors-protocol
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
+/** By name for browsers that take the wildcard for a name. */
+const exposed = '*, Location, Idempotency-Replayed, Retry-After, WWW-Authenticate';
+
 /** Lets the page at an origin that may call read the answer. */
 export function admitOrigin(origin: string, response: ServerResponse): void {
   response.setHeader('access-control-allow-origin', origin);
-  response.setHeader('access-control-expose-headers', '*');
+  response.setHeader('access-control-expose-headers', exposed);
   response.setHeader('vary', 'origin');
 }
 

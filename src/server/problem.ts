@@ -1,6 +1,7 @@
 // Problem details: https://www.rfc-editor.org/rfc/rfc9457
-import type { ServerResponse } from 'node:http';
-import { type FaultCode, faults } from '../../schemas/fault.ts';
+import { STATUS_CODES, type ServerResponse } from 'node:http';
+import * as z from 'zod';
+import { FaultCode } from '../../schemas/fault.ts';
 import { Fault } from '../fault.ts';
 
 const statuses = {
@@ -38,11 +39,61 @@ const statuses = {
   internal: 500,
 } as const satisfies Record<FaultCode, number>;
 
+/** What the body of a refusal says. */
+export const Problem = z.object({
+  type: z.literal('about:blank'),
+  /** The status in words. */
+  title: z.string(),
+  status: z.int(),
+  /** What is wrong, for people. */
+  detail: z.string(),
+  code: FaultCode,
+  /** The same request may succeed later, unchanged. */
+  retryable: z.boolean(),
+  /** What of the request is wrong, where that is known. */
+  path: z.string().optional(),
+});
+type Problem = z.infer<typeof Problem>;
+
+/** A fault for which HTTP has a more exact status than its code's own. */
+export class HttpFault extends Fault {
+  readonly status: number;
+
+  constructor(status: number, code: FaultCode, message: string) {
+    super(code, message);
+    this.status = status;
+  }
+}
+
+/** Statuses that other ones than the code's own replace at one door. */
+export type OwnStatuses = Partial<Readonly<Record<FaultCode, number>>>;
+
+export function statusOf(code: FaultCode, own: OwnStatuses = {}): number {
+  return own[code] ?? statuses[code];
+}
+
+/** Statuses that pass by waiting: their answers say how long. */
+export function isPassing(status: number): boolean {
+  return status === 429 || status === 503 || status === 504 || status === 507;
+}
+
 /** Answers with a fault as problem JSON. */
-export function answerProblem(thrown: unknown, response: ServerResponse): void {
-  const { code, message, retryable, path } = Fault.from(thrown);
-  const status = statuses[code];
-  const problem = { title: faults[code].what, status, detail: message, code, retryable, path };
-  response.writeHead(status, { 'content-type': 'application/problem+json' });
+export function answerProblem(thrown: unknown, response: ServerResponse, own?: OwnStatuses): void {
+  const fault = Fault.from(thrown);
+  const { code, message, retryable, path } = fault;
+  const status = fault instanceof HttpFault ? fault.status : statusOf(code, own);
+  const problem: Problem = {
+    type: 'about:blank',
+    title: STATUS_CODES[status] ?? code,
+    status,
+    detail: message,
+    code,
+    retryable,
+    path,
+  };
+  if (isPassing(status)) response.setHeader('retry-after', '1');
+  // Part of a body that was not read to its end would be taken for the next request.
+  if (status === 413 && !response.req.complete) response.setHeader('connection', 'close');
+  response.writeHead(status, { 'content-type': 'application/problem+json', 'cache-control': 'no-store' });
   response.end(JSON.stringify(problem));
 }

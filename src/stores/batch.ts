@@ -1,3 +1,4 @@
+import type { Scope } from '../../schemas/id.ts';
 import type { RunEvent } from '../../schemas/run-event.ts';
 import { Fault } from '../fault.ts';
 import { claimOf, type Lane } from '../lane/lane.ts';
@@ -5,6 +6,7 @@ import type { Found, RecordKind, Records, Write } from '../lane/records.ts';
 import type { AppendCall, Call, UpdateCall, Verdict } from './call.ts';
 import type { Change, Engine, LaneChange, RecordChange } from './engine.ts';
 import { chunksOf, type EventChunk } from './event-chunk.ts';
+import { filedIn } from './filed.ts';
 import { blankIndex, indexOf, isFoundAlike } from './lane-index.ts';
 import { parseObject } from './record-text.ts';
 import type { Appended, CachedThread, ThreadImage } from './thread-cache.ts';
@@ -98,9 +100,10 @@ export class Batch implements Found {
     const records: RecordChange[] = [];
     const events: RunEvent[] = [];
     for (const write of writes) {
-      if (write.op === 'put') records.push({ kind: write.kind, id: write.id, text: textOf(write.value) });
-      else if (write.op === 'remove') records.push({ kind: write.kind, id: write.id, text: undefined });
-      else if (write.op === 'event') events.push(write.event);
+      if (write.op === 'put') records.push(putOf(write, thread.key.scope));
+      else if (write.op === 'remove') {
+        records.push({ kind: write.kind, id: write.id, text: undefined, filed: undefined });
+      } else if (write.op === 'event') events.push(write.event);
     }
     assertNumbered(image.head, events, lane);
     if (lane.scope !== thread.key.scope || lane.threadId !== thread.key.threadId) {
@@ -241,6 +244,10 @@ function assertHeld(lane: Lane | undefined, claim: AppendCall['claim']): void {
     throw new Fault('claim-lost', 'the run is no longer the open one of its thread');
   if (holder === undefined) throw new Fault('claim-lost', 'the run is no longer claimed');
   if (holder.token !== claim.token) throw new Fault('claim-lost', 'the run was taken over by another claim');
+}
+
+function putOf({ kind, id, value }: Extract<Write, { op: 'put' }>, scope: Scope): RecordChange {
+  return { kind, id, text: textOf(value), filed: filedIn(scope, kind, value) };
 }
 
 function textOf(value: object): string {

@@ -1,5 +1,6 @@
-import type { Change } from './engine.ts';
+import type { Change, LaneChange, RecordChange } from './engine.ts';
 import type { EventChunk } from './event-chunk.ts';
+import type { Filed } from './filed.ts';
 import type { LaneIndex } from './lane-index.ts';
 import { toSafeKey } from './safe-key.ts';
 
@@ -9,8 +10,9 @@ import { toSafeKey } from './safe-key.ts';
  * only the escape itself is one.
  *
  *     created   thread scope name, before the thread's first lane
- *     lane      thread moves wakeAtMs readyAtMs readyActor held JSON
+ *     lane      thread moves wakeAtMs readyAtMs readyActor held waiting JSON
  *     put       thread kind id JSON
+ *     file      thread kind id scope key label JSON, puts a record that is listed
  *     remove    thread kind id
  *     events    thread first last firstAtMs lastAtMs JSON
  *     drop      thread
@@ -19,7 +21,8 @@ export interface ChangeSink {
   created(thread: number, scope: string, name: string): void;
   /** `moves`: what is ready or due changes with it. The actor in `index` is a safe key, as all names here are. */
   lane(thread: number, text: string, index: LaneIndex, moves: boolean): void;
-  put(thread: number, kind: string, id: string, text: string): void;
+  /** `filed`: safe keys, too. */
+  put(thread: number, kind: string, id: string, text: string, filed: Filed | undefined): void;
   remove(thread: number, kind: string, id: string): void;
   events(thread: number, chunk: EventChunk): void;
   drop(thread: number): void;
@@ -35,10 +38,7 @@ export function encodeChanges(changes: readonly Change[]): string {
     }
     if (change.created) lines += `created\t${id}\t${toSafeKey(key.scope)}\t${toSafeKey(key.threadId)}\n`;
     if (change.lane !== undefined) lines += encodeLane(id, change.lane);
-    for (const { kind, id: record, text } of change.records) {
-      const name = `${id}\t${kind}\t${toSafeKey(record)}`;
-      lines += text === undefined ? `remove\t${name}\n` : `put\t${name}\t${text}\n`;
-    }
+    for (const record of change.records) lines += encodeRecord(id, record);
     for (const { first, last, firstAtMs, lastAtMs, text } of change.chunks) {
       lines += `events\t${id}\t${first}\t${last}\t${firstAtMs}\t${lastAtMs}\t${text}\n`;
     }
@@ -46,13 +46,18 @@ export function encodeChanges(changes: readonly Change[]): string {
   return lines;
 }
 
-function encodeLane(
-  id: number,
-  lane: { readonly text: string; readonly index: LaneIndex; readonly moves: boolean },
-): string {
-  const { wakeAtMs, ready, held } = lane.index;
+function encodeRecord(thread: number, { kind, id, text, filed }: RecordChange): string {
+  const name = `${thread}\t${kind}\t${toSafeKey(id)}`;
+  if (text === undefined) return `remove\t${name}\n`;
+  if (filed === undefined) return `put\t${name}\t${text}\n`;
+  const { scope, key, label } = filed;
+  return `file\t${name}\t${toSafeKey(scope)}\t${toSafeKey(key)}\t${toSafeKey(label)}\t${text}\n`;
+}
+
+function encodeLane(id: number, lane: LaneChange): string {
+  const { wakeAtMs, ready, held, waiting } = lane.index;
   const actor = ready === undefined ? '' : toSafeKey(ready.actor);
-  const found = `${lane.moves ? 1 : 0}\t${wakeAtMs ?? ''}\t${ready?.atMs ?? ''}\t${actor}\t${held ? 1 : 0}`;
+  const found = `${lane.moves ? 1 : 0}\t${wakeAtMs ?? ''}\t${ready?.atMs ?? ''}\t${actor}\t${held ? 1 : 0}\t${waiting}`;
   return `lane\t${id}\t${found}\t${lane.text}\n`;
 }
 
@@ -73,13 +78,24 @@ function decodeLine(fields: Fields, sink: ChangeSink): void {
       const moves = fields.next() === '1';
       const [wakeAtMs, readyAtMs, actor, held] = [fields.next(), fields.next(), fields.next(), fields.next()];
       const ready = readyAtMs === '' ? undefined : { atMs: Number(readyAtMs), actor };
-      const index = { wakeAtMs: wakeAtMs === '' ? undefined : Number(wakeAtMs), ready, held: held === '1' };
+      const index = {
+        wakeAtMs: wakeAtMs === '' ? undefined : Number(wakeAtMs),
+        ready,
+        held: held === '1',
+        waiting: fields.number(),
+      };
       sink.lane(thread, fields.last(), index, moves);
       return;
     }
     case 'put':
-      sink.put(fields.number(), fields.next(), fields.next(), fields.last());
+      sink.put(fields.number(), fields.next(), fields.next(), fields.last(), undefined);
       return;
+    case 'file': {
+      const [thread, kind, id] = [fields.number(), fields.next(), fields.next()];
+      const filed = { scope: fields.next(), key: fields.next(), label: fields.next() };
+      sink.put(thread, kind, id, fields.last(), filed);
+      return;
+    }
     case 'remove':
       sink.remove(fields.number(), fields.next(), fields.last());
       return;

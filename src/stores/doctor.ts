@@ -4,12 +4,12 @@ import { Fault } from '../fault.ts';
 import { DirectoryLock } from './directory-lock.ts';
 import { examine, type Findings } from './examination.ts';
 import { type Database, DatabaseSync } from './sqlite.ts';
-import { databaseName, formatVersion, NewerFormat, versionOf } from './tables.ts';
+import { databaseName, versionOf } from './tables.ts';
 import { Writer } from './writer.ts';
 
 /**
  * Looks through a data directory that no process uses, and changes nothing in it: whether every lane, record and event
- * can be read, logs are numbered without gap, and threads are found where their lanes say.
+ * can be read, logs are numbered without gap, threads are found where their lanes say, and records are listed as they say.
  * @throws Fault `not-found` where there is no store, `store-failed` when it is in use or cannot be opened
  */
 export async function doctor(directory: string): Promise<Findings> {
@@ -29,9 +29,7 @@ export async function doctor(directory: string): Promise<Findings> {
 function open(file: string): Findings {
   const reading = new DatabaseSync(file, { readOnly: true });
   try {
-    const version = versionOf(reading);
-    if (version > formatVersion) throw new NewerFormat(file, version);
-    if (version === 0) return { threads: 0, events: 0, records: 0, problems: [] };
+    if (versionOf(reading, file) === 0) return { threads: 0, events: 0, records: 0, problems: [] };
     if (reading.prepare('select 1 from redo limit 1').get() === undefined) return examine(reading);
   } finally {
     reading.close();

@@ -1,8 +1,10 @@
 import type { Scope, ThreadKey } from '../../schemas/id.ts';
 import type { Fault } from '../fault.ts';
+import type { ListedKind } from '../lane/filing.ts';
 import type { RecordKind } from '../lane/records.ts';
 import type { EventChunk } from './event-chunk.ts';
 import type { ReadyLookup } from './fair-order.ts';
+import type { Filed } from './filed.ts';
 import type { LaneIndex } from './lane-index.ts';
 
 /** A thread and the number all of it is kept under. A recreated thread has another number. */
@@ -23,6 +25,7 @@ export interface RecordChange {
   readonly kind: RecordKind;
   readonly id: string;
   readonly text: string | undefined;
+  readonly filed: Filed | undefined;
 }
 
 /** What one thread's batch changes, in this order. A thread's first change has a lane. */
@@ -36,6 +39,22 @@ export type Change =
       readonly chunks: readonly EventChunk[];
     }
   | { readonly is: 'drop'; readonly thread: StoredThread };
+
+/** A `ListQuery` over the scope, or over this thread alone. */
+export interface EngineListQuery {
+  readonly scope: Scope;
+  readonly kind: ListedKind;
+  readonly thread: StoredThread | undefined;
+  readonly label: string | undefined;
+  readonly before: string | undefined;
+  readonly limit: number;
+}
+export interface ListedText {
+  readonly thread: ThreadKey;
+  readonly key: string;
+  readonly id: string;
+  readonly text: string;
+}
 
 /**
  * Keeps texts; what they mean and in which order they change is the turn store's. Reads are synchronous and see exactly
@@ -57,6 +76,10 @@ export interface Engine extends ReadyLookup {
   ): readonly { id: string; text: string }[];
   /** The chunks that hold the first `limit` events above `after`; the first may begin before, the last end behind. */
   readChunks(thread: StoredThread, after: number, limit: number): readonly EventChunk[];
+  /** @see Store.list */
+  list(query: EngineListQuery): readonly ListedText[];
+  /** How many requests wait in all lanes. Asked before the first commit of an opening; who commits counts on from it. */
+  readWaiting(): number;
   listThreads(scope: Scope, after: string, limit: number): readonly ThreadKey[];
   locate(scope: Scope, kind: 'run' | 'ticket', id: string): ThreadKey | undefined;
   due(beforeMs: number, limit: number): readonly ThreadKey[];

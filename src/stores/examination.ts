@@ -1,6 +1,8 @@
 import type { ThreadKey } from '../../schemas/id.ts';
 import { Fault } from '../fault.ts';
 import type { Lane } from '../lane/lane.ts';
+import type { RecordKind, Records } from '../lane/records.ts';
+import { type Filed, filedIn } from './filed.ts';
 import { indexOf, isFoundAlike, type LaneIndex } from './lane-index.ts';
 import { parseEvents, parseObject, type TextName, unreadable } from './record-text.ts';
 import { fromSafeKey } from './safe-key.ts';
@@ -23,6 +25,7 @@ interface ThreadRow {
   readonly ready_at: number | null;
   readonly ready_actor: string | null;
   readonly held: number;
+  readonly waiting: number;
   readonly v: number;
 }
 
@@ -30,6 +33,9 @@ interface RecordRow {
   readonly kind: string;
   readonly id: string;
   readonly v: number;
+  readonly scope: string | null;
+  readonly filing_key: string | null;
+  readonly filing_label: string | null;
   readonly body: string;
 }
 
@@ -59,7 +65,7 @@ class Examination {
   }
 
   findings(): Findings {
-    for (const row of this.#db.prepare('pragma quick_check').iterate()) {
+    for (const row of this.#db.prepare('pragma integrity_check').iterate()) {
       const [said] = Object.values(row as object) as string[];
       if (said !== 'ok') this.#problems.push(`the database itself: ${said}`);
     }
@@ -76,7 +82,7 @@ class Examination {
       this.#problems.push(`thread ${JSON.stringify(key.threadId)} in scope ${JSON.stringify(key.scope)}: ${problem}`);
     };
     if (row.v !== formatVersion) say(`its row has format ${row.v}`);
-    const lane = this.#recordsOf(row.id, key);
+    const lane = this.#recordsOf(row.id, key, say);
     const last = this.#eventsOf(row.id, key, say);
     if (lane === undefined) {
       say('its lane is missing or unreadable');
@@ -85,23 +91,24 @@ class Examination {
     if (lane.scope !== key.scope || lane.threadId !== key.threadId) say('its lane names another thread');
     if (last !== undefined && last < lane.head) say(`its log ends at ${last} and its lane at ${lane.head}`);
     const [stored, right] = [indexIn(row), indexOf(lane)];
-    if (stored.held !== right.held || !isFoundAlike(stored, right)) {
+    if (stored.held !== right.held || stored.waiting !== right.waiting || !isFoundAlike(stored, right)) {
       say(`it is found by ${JSON.stringify(stored)} and its lane says ${JSON.stringify(right)}`);
     }
   }
 
   /** Returns the lane. */
-  #recordsOf(thread: number, key: ThreadKey): Lane | undefined {
-    const rows = this.#db.prepare('select kind, id, v, body from record where thread = ?').iterate(thread);
+  #recordsOf(thread: number, key: ThreadKey, say: (problem: string) => void): Lane | undefined {
+    const rows = this.#db.prepare('select * from record where thread = ?').iterate(thread);
     let lane: Lane | undefined;
-    for (const { kind, id, v, body } of rows as IterableIterator<RecordRow>) {
-      const name = { thread: key, kind, id: fromSafeKey(id) };
+    for (const row of rows as IterableIterator<RecordRow>) {
+      const name = { thread: key, kind: row.kind, id: fromSafeKey(row.id) };
       const value = this.#reading(() => {
-        assertVersion(v, name);
-        return parseObject(body, name);
+        assertVersion(row.v, name);
+        return parseObject(row.body, name);
       });
-      if (kind === 'lane') lane = value as Lane | undefined;
+      if (row.kind === 'lane') lane = value as Lane | undefined;
       else this.#records += 1;
+      if (value !== undefined) sayMisfiled(row, value, key, say);
     }
     return lane;
   }
@@ -153,7 +160,24 @@ function assertVersion(version: number, name: TextName): void {
   if (version !== formatVersion) throw unreadable(name, `it has format ${version}`);
 }
 
-function indexIn({ wake_at, ready_at, ready_actor, held }: ThreadRow): LaneIndex {
+function sayMisfiled(row: RecordRow, value: object, thread: ThreadKey, say: (problem: string) => void): void {
+  const [stored, right] = [filedBy(row), filedIn(thread.scope, row.kind as RecordKind, value as Records[RecordKind])];
+  if (stored?.scope === right?.scope && stored?.key === right?.key && stored?.label === right?.label) return;
+  const name = `${row.kind} ${JSON.stringify(fromSafeKey(row.id))}`;
+  say(`its ${name} is listed by ${JSON.stringify(stored)} and says ${JSON.stringify(right)}`);
+}
+
+/** As it is in the columns; a part of it may be missing. */
+function filedBy({ scope, filing_key, filing_label }: RecordRow): Record<keyof Filed, string | undefined> | undefined {
+  if (scope === null && filing_key === null && filing_label === null) return undefined;
+  return { scope: nameIn(scope), key: nameIn(filing_key), label: nameIn(filing_label) };
+}
+
+function nameIn(column: string | null): string | undefined {
+  return column === null ? undefined : fromSafeKey(column);
+}
+
+function indexIn({ wake_at, ready_at, ready_actor, held, waiting }: ThreadRow): LaneIndex {
   const ready = ready_at === null ? undefined : { actor: fromSafeKey(ready_actor ?? ''), atMs: ready_at };
-  return { wakeAtMs: wake_at ?? undefined, ready, held: held === 1 };
+  return { wakeAtMs: wake_at ?? undefined, ready, held: held === 1, waiting };
 }

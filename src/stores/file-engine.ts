@@ -5,13 +5,14 @@ import type { Scope, ThreadKey } from '../../schemas/id.ts';
 import { Fault } from '../fault.ts';
 import type { RecordKind } from '../lane/records.ts';
 import { DirectoryLock } from './directory-lock.ts';
-import type { Change, Engine, StoredThread } from './engine.ts';
+import type { Change, Engine, EngineListQuery, ListedText, StoredThread } from './engine.ts';
 import { chunksAbove, type EventChunk } from './event-chunk.ts';
 import type { ReadyFound, ReadyPlace } from './fair-order.ts';
+import { isListed } from './filed.ts';
 import type { FreeSpace } from './free-space.ts';
-import { Reader } from './reader.ts';
+import { type FiledText, Reader } from './reader.ts';
 import { encodeChanges } from './change-text.ts';
-import { compareKeys } from './safe-key.ts';
+import { compareKeys, sortByKey } from './safe-key.ts';
 import type { WriterAnswer, WriterData, WriterRequest } from './sqlite-messages.ts';
 import { type Database, DatabaseSync } from './sqlite.ts';
 import { databaseName } from './tables.ts';
@@ -90,7 +91,7 @@ export class FileEngine implements Engine {
     });
   }
 
-  /** @throws Fault `store-failed` when the directory is in use, cannot be written, or has a newer format */
+  /** @throws Fault `store-failed` when the directory is in use, cannot be written, or has another format */
   static async open({ directory, freeSpace, tuning }: FileEngineOptions): Promise<FileEngine> {
     const lock = DirectoryLock.acquire(directory);
     const workerData: WriterData = { file: join(directory, databaseName), generationChars: tuning.generationChars };
@@ -158,6 +159,38 @@ export class FileEngine implements Engine {
     return chunks;
   }
 
+  list(query: EngineListQuery): ListedText[] {
+    const listed: ListedText[] = [];
+    if (query.limit < 1) return listed;
+    for (const { stored, thread, key, id, text } of this.#newestFirst(query)) {
+      const of = thread ?? this.#reader.findKey(stored);
+      if (of !== undefined && listed.push({ thread: of, key, id, text }) >= query.limit) break;
+    }
+    return listed;
+  }
+
+  /** What is unapplied, and between it what is in the tables and was not changed since. */
+  *#newestFirst(query: EngineListQuery): Generator<FiledText> {
+    const newer: FiledText[] = [];
+    for (const [stored, { id, text, filed }] of this.#unapplied.ofKind(query.kind, query.thread?.id)) {
+      if (text === undefined || filed === undefined || !isListed(filed, query)) continue;
+      newer.push({ stored, thread: undefined, key: filed.key, id, text });
+    }
+    const sorted = sortByKey(newer, ({ key }) => key);
+    for (const row of this.#reader.list(query)) {
+      for (let next = sorted.at(-1); next !== undefined && compareKeys(next.key, row.key) > 0; next = sorted.at(-1)) {
+        sorted.pop();
+        yield next;
+      }
+      if (this.#unapplied.record(row.stored, query.kind, row.id) === undefined) yield row;
+    }
+    yield* sorted.toReversed();
+  }
+
+  readWaiting(): number {
+    return this.#reader.readWaiting();
+  }
+
   listThreads(scope: Scope, after: string, limit: number): ThreadKey[] {
     return this.#reader.listThreads(scope, after, limit).map(({ key }) => key);
   }
@@ -166,8 +199,8 @@ export class FileEngine implements Engine {
     for (const generation of this.#unapplied.generations()) {
       for (const thread of generation.keys()) {
         if (this.#unapplied.record(thread, kind, id)?.text === undefined) continue;
-        const key = this.#reader.key(thread);
-        if (key.scope === scope) return key;
+        const key = this.#reader.findKey(thread);
+        if (key?.scope === scope) return key;
       }
     }
     const places = this.#reader.places(scope, kind, id);
@@ -189,8 +222,8 @@ export class FileEngine implements Engine {
     }
     const rows = this.#reader.held(after, limit + newer.size).filter(({ id }) => !newer.has(id));
     const held = [...newer]
-      .filter(([, isHeld]) => isHeld)
-      .map(([id]) => this.#reader.key(id))
+      .map(([id, isHeld]) => (isHeld ? this.#reader.findKey(id) : undefined))
+      .filter((key) => key !== undefined)
       .filter((key) => after === undefined || compareThreads(key, after) > 0);
     return [...rows.map(({ key }) => key), ...held].toSorted(compareThreads).slice(0, limit);
   }

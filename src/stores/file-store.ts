@@ -18,7 +18,7 @@ const defaultTuning: FileTuning = { generationChars: 12 * mebi, directCommits: 8
 
 /** Keeps everything in a directory, durably: what it has told a caller survives any end of the process and power. */
 export class FileStore extends TurnStore {
-  /** @throws Fault `store-failed` when the directory is in use, cannot be written, or has a newer format */
+  /** @throws Fault `store-failed` when the directory is in use, cannot be written, or has another format */
   static async open(options: FileStoreOptions): Promise<FileStore> {
     const { directory, minFreeDiskBytes = 64 * mebi, tuning = defaultTuning } = options;
     const freeSpace = new FreeSpace(minFreeDiskBytes, options.freeBytes ?? (() => freeBytesOf(directory)));

@@ -1,5 +1,5 @@
 import type { Actor } from '../../schemas/id.ts';
-import { claimOf, type Lane, nextDispatch, wakeAtMs } from '../lane/lane.ts';
+import { claimOf, type Lane, nextDispatch, waitingOn, wakeAtMs } from '../lane/lane.ts';
 
 /** What a thread is found by without reading its lane. */
 export interface LaneIndex {
@@ -9,10 +9,12 @@ export interface LaneIndex {
   readonly ready: { readonly actor: Actor; readonly atMs: number } | undefined;
   /** Its open run has a claim, or is being ended. */
   readonly held: boolean;
+  /** How many requests wait: queued, or as pending input. */
+  readonly waiting: number;
 }
 
 /** A thread nobody has written to. */
-export const blankIndex: LaneIndex = { wakeAtMs: undefined, ready: undefined, held: false };
+export const blankIndex: LaneIndex = { wakeAtMs: undefined, ready: undefined, held: false, waiting: 0 };
 
 /** A dispatch that is not yet available is not ready but due: the turn it is woken for makes it ready. */
 export function indexOf(lane: Lane): LaneIndex {
@@ -24,6 +26,7 @@ export function indexOf(lane: Lane): LaneIndex {
         ? { actor: next.actor, atMs: next.availableAtMs }
         : undefined,
     held: claimOf(lane) !== undefined || lane.open?.phase.is === 'ending',
+    waiting: waitingOn(lane),
   };
 }
 

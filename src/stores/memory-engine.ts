@@ -1,21 +1,27 @@
 import type { Scope, ThreadKey } from '../../schemas/id.ts';
 import type { Run } from '../../schemas/run.ts';
 import type { RecordKind } from '../lane/records.ts';
-import type { Change, Engine, StoredThread } from './engine.ts';
+import type { Change, Engine, EngineListQuery, ListedText, StoredThread } from './engine.ts';
 import { chunkBehind, chunksAbove, type EventChunk } from './event-chunk.ts';
 import type { ReadyFound, ReadyPlace } from './fair-order.ts';
+import { type Filed, isListed } from './filed.ts';
 import { blankIndex, type LaneIndex } from './lane-index.ts';
 import { parseEvents } from './record-text.ts';
 import { evictableUpTo, isOver } from './retention.ts';
-import { compareKeys } from './safe-key.ts';
+import { compareKeys, sortByKey } from './safe-key.ts';
 import { compareThreads } from './thread-key.ts';
+
+interface MemoryRecord {
+  readonly text: string;
+  readonly filed: Filed | undefined;
+}
 
 interface MemoryThread {
   readonly stored: StoredThread;
   lane: string | undefined;
   index: LaneIndex;
   /** By kind, then id. */
-  readonly records: Map<RecordKind, Map<string, string>>;
+  readonly records: Map<RecordKind, Map<string, MemoryRecord>>;
   chunks: EventChunk[];
 }
 
@@ -45,7 +51,7 @@ export class MemoryEngine implements Engine {
   }
 
   readRecord(thread: StoredThread, kind: RecordKind, id: string): string | undefined {
-    return this.#threads.get(thread.id)?.records.get(kind)?.get(id);
+    return this.#threads.get(thread.id)?.records.get(kind)?.get(id)?.text;
   }
 
   listRecords(thread: StoredThread, kind: RecordKind, after: string, limit: number): { id: string; text: string }[] {
@@ -53,11 +59,29 @@ export class MemoryEngine implements Engine {
       .filter(([id]) => after === '' || compareKeys(id, after) > 0)
       .toSorted(([a], [b]) => compareKeys(a, b))
       .slice(0, limit)
-      .map(([id, text]) => ({ id, text }));
+      .map(([id, { text }]) => ({ id, text }));
   }
 
   readChunks({ id }: StoredThread, after: number, limit: number): readonly EventChunk[] {
     return chunksAbove(this.#threads.get(id)?.chunks ?? [], after, limit);
+  }
+
+  list(query: EngineListQuery): ListedText[] {
+    const { kind, thread, limit } = query;
+    const listed = [...this.#threads.values()]
+      .filter(({ stored }) => thread === undefined || stored.id === thread.id)
+      .flatMap(({ stored, records }) =>
+        [...(records.get(kind) ?? [])].flatMap(([id, { text, filed }]) =>
+          filed !== undefined && isListed(filed, query) ? [{ thread: stored.key, key: filed.key, id, text }] : [],
+        ),
+      );
+    return sortByKey(listed, ({ key }) => key)
+      .toReversed()
+      .slice(0, limit);
+  }
+
+  readWaiting(): number {
+    return [...this.#threads.values()].reduce((waiting, { index }) => waiting + index.waiting, 0);
   }
 
   listThreads(scope: Scope, after: string, limit: number): ThreadKey[] {
@@ -156,10 +180,11 @@ export class MemoryEngine implements Engine {
       thread.index = change.lane.index;
     }
     for (const record of change.records) {
-      const ofKind = thread.records.get(record.kind) ?? new Map<string, string>();
+      const ofKind = thread.records.get(record.kind) ?? new Map<string, MemoryRecord>();
       thread.records.set(record.kind, ofKind);
-      if (record.text === undefined) ofKind.delete(record.id);
-      else ofKind.set(record.id, record.text);
+      const { id: name, text, filed } = record;
+      if (text === undefined) ofKind.delete(name);
+      else ofKind.set(name, { text, filed });
     }
     thread.chunks.push(...change.chunks);
   }
@@ -179,7 +204,7 @@ export class MemoryEngine implements Engine {
     );
     const runs = thread.records.get('run');
     const upTo = evictableUpTo(events, (runId) => {
-      const text = runs?.get(runId);
+      const text = runs?.get(runId)?.text;
       return text !== undefined && isOver(JSON.parse(text) as Run, olderThanMs);
     });
     if (upTo === 0) return 0;

@@ -1,5 +1,5 @@
 import type { Scope, ThreadKey } from '../../schemas/id.ts';
-import type { StoredThread } from './engine.ts';
+import type { EngineListQuery, ListedText, StoredThread } from './engine.ts';
 import type { EventChunk } from './event-chunk.ts';
 import type { ReadyFound, ReadyPlace } from './fair-order.ts';
 import { unreadable } from './record-text.ts';
@@ -10,6 +10,21 @@ import { formatVersion } from './tables.ts';
 interface ThreadRow {
   readonly scope: string;
   readonly name: string;
+}
+
+interface FiledRow {
+  readonly thread: number;
+  readonly id: string;
+  readonly key: string;
+  readonly v: number;
+  readonly body: string;
+  readonly name: string;
+}
+
+/** A record as it is listed; undefined: its thread's key is still to be read. */
+export interface FiledText extends Omit<ListedText, 'thread'> {
+  readonly stored: number;
+  readonly thread: ThreadKey | undefined;
 }
 
 /** Reads what has been applied. Takes and gives names as they are. */
@@ -25,9 +40,10 @@ export class Reader {
     return row?.id;
   }
 
-  /** A thread that is in the tables. */
-  key(id: number): ThreadKey {
-    return keyOf(this.#statements.name.get(id));
+  /** Undefined: it was dropped, perhaps only just. */
+  findKey(id: number): ThreadKey | undefined {
+    const row = this.#statements.name.get(id);
+    return row === undefined ? undefined : keyOf(row);
   }
 
   record(thread: StoredThread, kind: string, id: string): string | undefined {
@@ -66,13 +82,34 @@ export class Reader {
     return chunks;
   }
 
+  /** Newest first; takes from the disk what is taken from it. */
+  *list({ scope, kind, thread, label, before }: Omit<EngineListQuery, 'limit'>): Generator<FiledText> {
+    const { filed, labelled, filedOfThread, labelledOfThread } = this.#statements;
+    const bound = before === undefined ? behindAllKeys : toSafeKey(before);
+    const filters = label === undefined ? [kind] : [kind, toSafeKey(label)];
+    const rows =
+      thread === undefined
+        ? (label === undefined ? filed : labelled).iterate(toSafeKey(scope), ...filters, bound)
+        : (label === undefined ? filedOfThread : labelledOfThread).iterate(thread.id, ...filters, bound, bound);
+    for (const row of rows as IterableIterator<FiledRow>) {
+      const { thread: stored, v, body: text } = row;
+      const [key, id] = [{ scope, threadId: fromSafeKey(row.name) }, fromSafeKey(row.id)];
+      assertVersion(v, { id: stored, key }, kind, id);
+      yield { stored, thread: key, key: fromSafeKey(row.key), id, text };
+    }
+  }
+
+  readWaiting(): number {
+    return (this.#statements.waiting.get() as { waiting: number }).waiting;
+  }
+
   listThreads(scope: Scope, after: string, limit: number): StoredThread[] {
     return this.#statements.threads.all(toSafeKey(scope), toSafeKey(after), limit).map(storedThread);
   }
 
   /** Every thread that has a run or ticket of this id; hardly ever more than one. */
   places(scope: Scope, kind: 'run' | 'ticket', id: string): StoredThread[] {
-    return this.#statements.places.all(toSafeKey(id), kind, toSafeKey(scope)).map(storedThread);
+    return this.#statements.places.all(toSafeKey(scope), kind, toSafeKey(id)).map(storedThread);
   }
 
   due(beforeMs: number, limit: number): ThreadKey[] {
@@ -107,7 +144,11 @@ export class Reader {
   }
 }
 
+/** SQLite puts every text before every blob. */
+const behindAllKeys = new Uint8Array(1);
+
 function prepare(db: Database) {
+  const filed = 'record.thread, record.id, filing_key as key, record.v, body, name';
   return {
     thread: db.prepare('select id from thread where scope = ? and name = ?'),
     name: db.prepare('select scope, name from thread where id = ?'),
@@ -120,8 +161,29 @@ function prepare(db: Database) {
     ),
     threads: db.prepare('select id, scope, name from thread where scope = ? and name > ? order by name limit ?'),
     places: db.prepare(
-      `select thread.id, scope, name from record indexed by record_place join thread on thread.id = record.thread
-       where record.id = ? and record.kind = ? and record.kind in ('run', 'ticket') and scope = ?`,
+      `select thread.id, thread.scope, name from record indexed by record_filed join thread on thread.id = record.thread
+       where record.scope = ? and kind = ? and filing_key = ?`,
+    ),
+    filed: db.prepare(
+      `select ${filed} from record indexed by record_filed join thread on thread.id = record.thread
+       where record.scope = ? and kind = ? and filing_key < ? order by filing_key desc`,
+    ),
+    labelled: db.prepare(
+      `select ${filed} from record indexed by record_label join thread on thread.id = record.thread
+       where record.scope = ? and kind = ? and filing_label = ? and filing_key < ? order by filing_key desc`,
+    ),
+    // A record's id is its key, but for a thread's own, of which there is one.
+    filedOfThread: db.prepare(
+      `select ${filed} from record join thread on thread.id = record.thread
+       where record.thread = ? and kind = ? and record.id < ? and filing_key < ? order by record.id desc`,
+    ),
+    labelledOfThread: db.prepare(
+      `select ${filed} from record indexed by record_thread_label join thread on thread.id = record.thread
+       where record.thread = ? and kind = ? and filing_label = ? and record.id < ? and filing_key < ?
+         and record.scope is not null order by record.id desc`,
+    ),
+    waiting: db.prepare(
+      'select coalesce(sum(waiting), 0) as waiting from thread indexed by thread_waiting where waiting > 0',
     ),
     due: db.prepare('select scope, name from thread where wake_at <= ? order by wake_at, id limit ?'),
     nextDue: db.prepare('select min(wake_at) as at from thread where wake_at is not null'),

@@ -31,7 +31,7 @@ export class Recent {
     this.#isAll = true;
   }
 
-  put({ kind, id, text }: RecordChange): void {
+  put({ kind, id, text }: Omit<RecordChange, 'filed'>): void {
     this.#records.set(nameOf(kind, id), text);
     this.#recordChars += text?.length ?? 0;
     if (this.#recordChars > maxChars) this.#forgetRecords();

@@ -22,6 +22,20 @@ export function compareKeys(a: string, b: string): number {
   return left < right ? -1 : 1;
 }
 
+/** As `compareKeys` orders them, where there may be many: looks at each key once. */
+export function sortByKey<Value>(values: readonly Value[], keyOf: (value: Value) => string): Value[] {
+  return values
+    .map((value) => ({ value, bytes: bytesOf(keyOf(value)) }))
+    .toSorted((a, b) => (a.bytes < b.bytes ? -1 : Number(a.bytes > b.bytes)))
+    .map(({ value }) => value);
+}
+
+/** A key's UTF-8 with a character for each byte. */
+function bytesOf(text: string): string {
+  return printable.test(text) ? text : Buffer.from(toSafeKey(text)).toString('latin1');
+}
+
+const printable = /^[ -~]*$/;
 const escape = '\u0001';
 /** Control characters, and surrogates that are not one of a pair. */
 const unsafe = /[\p{Cc}\p{Cs}]/u;

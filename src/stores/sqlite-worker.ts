@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { WriterAnswer, WriterData, WriterRequest } from './sqlite-messages.ts';
 import type { Database } from './sqlite.ts';
-import { NewerFormat, openTables } from './tables.ts';
+import { openTables, OtherFormat } from './tables.ts';
 import { Writer } from './writer.ts';
 
 // The thread that writes: it opens the database, says so, and answers requests in order. It loads only what it needs, so
@@ -56,7 +56,7 @@ function close(db: Database, writer: Writer | undefined): void {
 }
 
 function failed(error: unknown, what: string): WriterAnswer {
-  if (error instanceof NewerFormat) return { is: 'failed', why: error.message, retryable: false };
+  if (error instanceof OtherFormat) return { is: 'failed', why: error.message, retryable: false };
   const why = error instanceof Error ? error.message : String(error);
   return { is: 'failed', why: `the database ${file} cannot ${what}: ${why}`, retryable: true };
 }

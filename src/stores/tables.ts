@@ -1,14 +1,16 @@
+import { dirname } from 'node:path';
 import { type Database, DatabaseSync } from './sqlite.ts';
 
 /** Every row carries the one it was written in; a database is of its newest rows'. */
-export const formatVersion = 1;
+export const formatVersion = 2;
 
 export const databaseName = 'anyport.db';
 
 /**
  * What new threads commit goes straight to `thread`, `record` and `event`. What older ones do is first one row of `redo`
  * for all of them, as text (see change-text.ts); it is applied later, many commits at a time, and the row goes. What is
- * ready or due by a new lane is in `thread` at once either way. A thread's lane is its record of kind `lane`.
+ * ready or due by a new lane is in `thread` at once either way. A thread's lane is its record of kind `lane`. Of records
+ * that are listed, the scope and where they are filed stand beside their text (see filing.ts).
  */
 const tables = `
   create table thread (
@@ -19,22 +21,29 @@ const tables = `
     ready_at integer,
     ready_actor text,
     held integer not null,
+    waiting integer not null,
     v integer not null
   );
   create unique index thread_name on thread (scope, name);
   create index thread_wake on thread (wake_at) where wake_at is not null;
   create index thread_ready on thread (scope, ready_actor, ready_at, id) where ready_at is not null;
   create index thread_held on thread (scope, name) where held = 1;
+  create index thread_waiting on thread (waiting) where waiting > 0;
 
   create table record (
     thread integer not null,
     kind text not null,
     id text not null,
     v integer not null,
+    scope text,
+    filing_key text,
+    filing_label text,
     body text not null,
     primary key (thread, kind, id)
   ) without rowid;
-  create index record_place on record (id, kind) where kind in ('run', 'ticket');
+  create index record_filed on record (scope, kind, filing_key) where scope is not null;
+  create index record_label on record (scope, kind, filing_label, filing_key) where scope is not null;
+  create index record_thread_label on record (thread, kind, filing_label, id) where scope is not null;
 
   create table event (
     thread integer not null,
@@ -65,8 +74,7 @@ const pragmas = {
 export function openTables(file: string): Database {
   const db = new DatabaseSync(file);
   try {
-    const version = versionOf(db);
-    if (version > formatVersion) throw new NewerFormat(file, version);
+    const version = versionOf(db, file);
     for (const [name, value] of Object.entries(pragmas)) {
       db.exec(`pragma ${name} = ${value}`);
       if (readPragma(db, name) !== value)
@@ -81,15 +89,23 @@ export function openTables(file: string): Database {
   }
 }
 
-/** 0 for a database that was just made. */
-export function versionOf(db: Database): number {
-  return Number(readPragma(db, 'user_version'));
+/** 0 for a database that was just made. @throws OtherFormat */
+export function versionOf(db: Database, file: string): number {
+  const version = Number(readPragma(db, 'user_version'));
+  if (version !== 0 && version !== formatVersion) throw new OtherFormat(file, version);
+  return version;
 }
 
-/** A database that only a newer program can read. It has not been touched. */
-export class NewerFormat extends Error {
+/** A database that only a newer program, or an earlier one, can read. It has not been touched. */
+export class OtherFormat extends Error {
   constructor(file: string, version: number) {
-    super(`${file} has format ${version}, and this program reads up to format ${formatVersion}: use a newer one`);
+    const has = `${file} has format ${version}`;
+    super(
+      version > formatVersion
+        ? `${has}, and this program reads up to format ${formatVersion}: use a newer one`
+        : `${has}, made by an earlier version, and this program reads format ${formatVersion} alone: ` +
+            `move the directory ${dirname(file)} away to start with an empty one, or use the version that made it`,
+    );
   }
 }
 

@@ -3,9 +3,10 @@ import type { EventBody, RunEvent } from '../../schemas/run-event.ts';
 import type { Clock } from '../clock.ts';
 import { type Deferred, deferred } from '../deferred.ts';
 import { Fault } from '../fault.ts';
+import type { ListedKind } from '../lane/filing.ts';
 import type { Lane } from '../lane/lane.ts';
 import type { Found, RecordKind, Records, Step } from '../lane/records.ts';
-import type { Claim, ReadyCursor, ReadyThread, Store, StoreHealth } from '../mailbox/store.ts';
+import type { Claim, Listed, ListQuery, ReadyCursor, ReadyThread, Store, StoreHealth } from '../mailbox/store.ts';
 import { absent, Batch } from './batch.ts';
 import { type Call, tell } from './call.ts';
 import type { Change, Engine, StoredThread } from './engine.ts';
@@ -46,6 +47,8 @@ export class TurnStore implements Store {
   /** Threads with calls to decide and no commit in flight. */
   #due: CachedThread[] = [];
   #groups = 0;
+  /** How many requests wait, as of the last commit. */
+  #waiting: number;
   /** Threads that were done with the last group. Their followers, woken by it, may still want its events. */
   #cooling: CachedThread[] = [];
   #isRoundSet = false;
@@ -53,6 +56,7 @@ export class TurnStore implements Store {
 
   constructor(engine: Engine, options: TurnStoreOptions) {
     this.#engine = engine;
+    this.#waiting = engine.readWaiting();
     this.#clock = options.clock;
     this.#protect = options.protect ?? (() => {});
     this.#cache = new ThreadCache(options.cache ?? defaultCache);
@@ -172,6 +176,7 @@ export class TurnStore implements Store {
     this.#cooling = [];
     for (const batch of group) {
       const { thread } = batch;
+      this.#waiting += batch.image.index.waiting - (thread.image ?? absent).index.waiting;
       thread.image = batch.image;
       for (const change of batch.changes) remember(thread.recent, change);
       if (!isBusy(batch.image.lane)) this.#cooling.push(thread);
@@ -246,6 +251,22 @@ export class TurnStore implements Store {
       .flatMap((chunk) => parseEvents(chunk.text, { thread: key, kind: 'event', id: String(chunk.first) }))
       .filter((event) => event.seq > after)
       .slice(0, limit);
+  }
+
+  async list<Kind extends ListedKind>(query: ListQuery<Kind>): Promise<readonly Listed<Kind>[]> {
+    this.#assertReadable();
+    const { scope, kind, threadId, label, before, limit } = query;
+    const thread = threadId === undefined ? undefined : this.#find({ scope, threadId });
+    if (threadId !== undefined && thread === undefined) return [];
+    return this.#engine.list({ scope, kind, thread, label, before, limit }).map(({ thread: of, key, id, text }) => ({
+      thread: of,
+      key,
+      value: parseObject(text, { thread: of, kind, id }) as Records[Kind],
+    }));
+  }
+
+  waiting(): number {
+    return this.#waiting;
   }
 
   async listThreads(scope: Scope, after: string, limit: number): Promise<readonly ThreadKey[]> {

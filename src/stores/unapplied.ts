@@ -1,4 +1,5 @@
 import type { EventChunk } from './event-chunk.ts';
+import type { Filed } from './filed.ts';
 import type { LaneIndex } from './lane-index.ts';
 
 /** What is committed of a thread and not yet in its tables. */
@@ -15,6 +16,7 @@ export interface UnappliedRecord {
   readonly kind: string;
   readonly id: string;
   readonly text: string | undefined;
+  readonly filed: Filed | undefined;
 }
 
 export type Generation = Map<number, UnappliedThread>;
@@ -58,6 +60,18 @@ export class Unapplied {
   record(thread: number, kind: string, id: string): UnappliedRecord | undefined {
     const name = nameOf(kind, id);
     return this.#fresh.get(thread)?.records.get(name) ?? this.#frozen?.get(thread)?.records.get(name);
+  }
+
+  /** Records of a kind as they are now, each with its thread; of one thread alone, if given. */
+  *ofKind(kind: string, thread?: number): Generator<readonly [thread: number, record: UnappliedRecord]> {
+    for (const generation of this.generations()) {
+      for (const id of thread === undefined ? generation.keys() : [thread]) {
+        const newer = generation === this.#fresh ? undefined : this.#fresh.get(id)?.records;
+        for (const [name, record] of generation.get(id)?.records ?? []) {
+          if (record.kind === kind && newer?.has(name) !== true) yield [id, record];
+        }
+      }
+    }
   }
 
   lastChunk(thread: number): EventChunk | undefined {

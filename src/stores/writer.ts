@@ -4,7 +4,7 @@ import { Purge } from './purge.ts';
 import { decodeChanges, type ChangeSink } from './change-text.ts';
 import type { Database } from './sqlite.ts';
 import { formatVersion } from './tables.ts';
-import { Unapplied, type UnappliedThread } from './unapplied.ts';
+import { Unapplied, type UnappliedRecord, type UnappliedThread } from './unapplied.ts';
 
 /** What a commit did beside writing its changes. */
 export interface Committed {
@@ -116,8 +116,8 @@ export class Writer {
         created = undefined;
         this.#statements.putRecord.get(thread, 'lane', '', formatVersion, text);
       },
-      put: (thread, kind, id, text) => {
-        this.#statements.putRecord.get(thread, kind, id, formatVersion, text);
+      put: (thread, kind, id, text, filed) => {
+        this.#put(thread, { kind, id, text, filed });
       },
       remove: (thread, kind, id) => {
         this.#statements.removeRecord.get(thread, kind, id);
@@ -142,11 +142,11 @@ export class Writer {
         unapplied.addLane(thread, text, index);
         if (live && moves) this.#writeIndex(thread, index);
       },
-      put: (thread, kind, id, text) => {
-        unapplied.addRecord(thread, { kind, id, text });
+      put: (thread, kind, id, text, filed) => {
+        unapplied.addRecord(thread, { kind, id, text, filed });
       },
       remove: (thread, kind, id) => {
-        unapplied.addRecord(thread, { kind, id, text: undefined });
+        unapplied.addRecord(thread, { kind, id, text: undefined, filed: undefined });
       },
       events: (thread, chunk) => {
         // What a crash left half applied is found in the log again.
@@ -197,11 +197,17 @@ export class Writer {
       this.#writeIndex(id, lane.index);
       this.#statements.putRecord.get(id, 'lane', '', formatVersion, lane.text);
     }
-    for (const { kind, id: record, text } of thread.records.values()) {
-      if (text === undefined) this.#statements.removeRecord.get(id, kind, record);
-      else this.#statements.putRecord.get(id, kind, record, formatVersion, text);
-    }
+    for (const record of thread.records.values()) this.#put(id, record);
     for (const chunk of joinChunks(thread.chunks)) this.#addEvents(id, chunk);
+  }
+
+  #put(thread: number, { kind, id, text, filed }: UnappliedRecord): void {
+    if (text === undefined) this.#statements.removeRecord.get(thread, kind, id);
+    else if (filed === undefined) this.#statements.putRecord.get(thread, kind, id, formatVersion, text);
+    else {
+      const { scope, key, label } = filed;
+      this.#statements.fileRecord.get(thread, kind, id, formatVersion, scope, key, label, text);
+    }
   }
 
   #addThread(id: number, of: { readonly scope: string; readonly name: string }, index: LaneIndex): void {
@@ -227,13 +233,22 @@ function prepare(db: Database) {
     listRedo: db.prepare('select n, v, body from redo order by n'),
     deleteRedo: db.prepare('delete from redo where n <= ?'),
     addThread: db.prepare(
-      'insert into thread (id, scope, name, wake_at, ready_at, ready_actor, held, v) values (?, ?, ?, ?, ?, ?, ?, ?)',
+      `insert into thread (id, scope, name, wake_at, ready_at, ready_actor, held, waiting, v)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
-    setIndex: db.prepare('update thread set wake_at = ?, ready_at = ?, ready_actor = ?, held = ? where id = ?'),
+    setIndex: db.prepare(
+      'update thread set wake_at = ?, ready_at = ?, ready_actor = ?, held = ?, waiting = ? where id = ?',
+    ),
     lastThread: db.prepare('select max(id) as id from thread'),
     putRecord: db.prepare(
       `insert into record (thread, kind, id, v, body) values (?, ?, ?, ?, ?)
        on conflict (thread, kind, id) do update set v = excluded.v, body = excluded.body`,
+    ),
+    // Its scope and key never change: their index is left alone.
+    fileRecord: db.prepare(
+      `insert into record (thread, kind, id, v, scope, filing_key, filing_label, body) values (?, ?, ?, ?, ?, ?, ?, ?)
+       on conflict (thread, kind, id) do update
+       set v = excluded.v, filing_label = excluded.filing_label, body = excluded.body`,
     ),
     removeRecord: db.prepare('delete from record where thread = ? and kind = ? and id = ?'),
     addEvents: db.prepare(
@@ -248,6 +263,7 @@ function prepare(db: Database) {
   };
 }
 
-function columnsOf({ wakeAtMs, ready, held }: LaneIndex): [number | null, number | null, string | null, 0 | 1] {
-  return [wakeAtMs ?? null, ready?.atMs ?? null, ready?.actor ?? null, held ? 1 : 0];
+function columnsOf(index: LaneIndex): [number | null, number | null, string | null, 0 | 1, number] {
+  const { wakeAtMs, ready, held, waiting } = index;
+  return [wakeAtMs ?? null, ready?.atMs ?? null, ready?.actor ?? null, held ? 1 : 0, waiting];
 }

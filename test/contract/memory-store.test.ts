@@ -1,4 +1,4 @@
 import { memoryStorage } from '../support/open-stores.ts';
 import { storeContract } from './store-contract.ts';
 
-storeContract('MemoryStore', memoryStorage);
+storeContract('MemoryStore', () => memoryStorage());

@@ -17,38 +17,42 @@ import {
 const thread = threadOf('t');
 
 export function storeAppends(newStorage: NewStorage): void {
-  test('an append is stamped with its claim and numbered from the thread’s head', async () => {
-    await using storage = await newStorage();
-    await using store = await storage.open({ clock: new ManualClock(7000) });
-    await store.update(thread, note(thread, 'before'));
-    const claim = await claimed(store, thread);
-    expect(await store.append(claim, 1, [notice('a'), notice('b')])).toEqual({ first: 2, last: 3 });
-    expect(await store.readEvents(thread, 1, 10)).toEqual([
-      {
-        seq: 2,
-        atMs: 7000,
-        threadId: 't',
-        runId: 'run',
-        attempt: 1,
-        token: 'token',
-        type: 'notice',
-        level: 'info',
-        text: 'a',
-      },
-      {
-        seq: 3,
-        atMs: 7000,
-        threadId: 't',
-        runId: 'run',
-        attempt: 1,
-        token: 'token',
-        type: 'notice',
-        level: 'info',
-        text: 'b',
-      },
-    ]);
-    expect(await store.findLane(thread)).toMatchObject({ head: 3 });
-  });
+  test(
+    'an append is stamped with its claim and numbered from the thread’s head',
+    { tags: 'attempts-are-numbered' },
+    async () => {
+      await using storage = await newStorage();
+      await using store = await storage.open({ clock: new ManualClock(7000) });
+      await store.update(thread, note(thread, 'before'));
+      const claim = await claimed(store, thread);
+      expect(await store.append(claim, 1, [notice('a'), notice('b')])).toEqual({ first: 2, last: 3 });
+      expect(await store.readEvents(thread, 1, 10)).toEqual([
+        {
+          seq: 2,
+          atMs: 7000,
+          threadId: 't',
+          runId: 'run',
+          attempt: 1,
+          token: 'token',
+          type: 'notice',
+          level: 'info',
+          text: 'a',
+        },
+        {
+          seq: 3,
+          atMs: 7000,
+          threadId: 't',
+          runId: 'run',
+          attempt: 1,
+          token: 'token',
+          type: 'notice',
+          level: 'info',
+          text: 'b',
+        },
+      ]);
+      expect(await store.findLane(thread)).toMatchObject({ head: 3 });
+    },
+  );
 
   test('turns and appends share one numbering', async () => {
     await using storage = await newStorage();
@@ -127,19 +131,25 @@ export function storeAppends(newStorage: NewStorage): void {
     ['nobody', { open: openRun('run', { is: 'parked' }) }, 'no longer claimed'],
     ['another run', { open: openRun('next', running('token')) }, 'no longer the open one'],
     ['no run', { open: undefined }, 'no longer the open one'],
-  ])('an append is refused once %s holds the run, and says why', async (_, to, why) => {
-    await using storage = await newStorage();
-    await using store = await storage.open({ clock: new ManualClock() });
-    const claim = await claimed(store, thread);
-    const [, refused, later] = await Promise.allSettled([
-      store.append(claim, 1, [notice('a')]),
-      store.update(thread, change(thread, to)).then(() => store.append(claim, 2, [notice('late')])),
-      store.update(threadOf('u'), note(threadOf('u'), 'x')),
-    ]);
-    expect(refused).toMatchObject({ reason: { code: 'claim-lost', message: expect.stringContaining(why) as string } });
-    expect(later.status).toBe('fulfilled');
-    expect(await noticesOf(store, thread)).toEqual(['a']);
-  });
+  ])(
+    'an append is refused once %s holds the run, and says why',
+    { tags: 'claim-alone-may-write' },
+    async (_, to, why) => {
+      await using storage = await newStorage();
+      await using store = await storage.open({ clock: new ManualClock() });
+      const claim = await claimed(store, thread);
+      const [, refused, later] = await Promise.allSettled([
+        store.append(claim, 1, [notice('a')]),
+        store.update(thread, change(thread, to)).then(() => store.append(claim, 2, [notice('late')])),
+        store.update(threadOf('u'), note(threadOf('u'), 'x')),
+      ]);
+      expect(refused).toMatchObject({
+        reason: { code: 'claim-lost', message: expect.stringContaining(why) as string },
+      });
+      expect(later.status).toBe('fulfilled');
+      expect(await noticesOf(store, thread)).toEqual(['a']);
+    },
+  );
 
   test('a claim that was told to stop may still append', async () => {
     await using storage = await newStorage();

@@ -2,6 +2,7 @@ import { describe } from 'vitest';
 import type { NewStorage } from '../support/open-stores.ts';
 import { storeAppends } from './store-appends.ts';
 import { storeFailures } from './store-failures.ts';
+import { storeLists } from './store-lists.ts';
 import { storeReads } from './store-reads.ts';
 import { storeSearches } from './store-searches.ts';
 import { storeTurns } from './store-turns.ts';
@@ -17,6 +18,9 @@ export function storeContract(name: string, newStorage: NewStorage): void {
     });
     describe('reads', () => {
       storeReads(newStorage);
+    });
+    describe('lists', () => {
+      storeLists(newStorage);
     });
     describe('searches', () => {
       storeSearches(newStorage);

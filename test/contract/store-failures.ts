@@ -11,6 +11,7 @@ const clock = new ManualClock();
 export function storeFailures(newStorage: NewStorage): void {
   test.each(['before', 'after'] as const)(
     'whichever commit fails, %s it is kept: all waiters are refused, nothing more is told, a prefix is found again',
+    { tags: ['failed-commit-is-told', 'commit-is-all-or-nothing'] },
     async (when) => {
       await using storage = await newStorage();
       const commits = await countCommits(storage);
@@ -32,21 +33,25 @@ export function storeFailures(newStorage: NewStorage): void {
     },
   );
 
-  test('a store whose commit failed serves reads and says that it is read-only', async () => {
-    await using storage = await newStorage();
-    await using store = await storage.open({ clock, wrap: (engine) => new FailingEngine(engine, 2, 'before') });
-    const thread = threadOf('t');
-    await store.update(thread, note(thread, 'kept'));
-    expect(store.health()).toEqual({ is: 'open' });
-    await expect(store.update(thread, note(thread, 'lost'))).rejects.toMatchObject({ code: 'store-failed' });
-    expect(store.health()).toMatchObject({ is: 'read-only' });
-    const same = store.update(thread, (lane) => ({ lane: lane as never, writes: [], outcome: 0 }));
-    await expect(same).rejects.toMatchObject({ code: 'store-failed' });
-    await expect(store.purge(1, 1)).rejects.toMatchObject({ code: 'store-failed' });
-    expect(await noticesOf(store, thread)).toEqual(['kept']);
-    expect(await store.findLane(thread)).toMatchObject({ head: 1 });
-    expect(await store.listThreads('local', '', 10)).toEqual([thread]);
-  });
+  test(
+    'a store whose commit failed serves reads and says that it is read-only',
+    { tags: 'failed-commit-is-told' },
+    async () => {
+      await using storage = await newStorage();
+      await using store = await storage.open({ clock, wrap: (engine) => new FailingEngine(engine, 2, 'before') });
+      const thread = threadOf('t');
+      await store.update(thread, note(thread, 'kept'));
+      expect(store.health()).toEqual({ is: 'open' });
+      await expect(store.update(thread, note(thread, 'lost'))).rejects.toMatchObject({ code: 'store-failed' });
+      expect(store.health()).toMatchObject({ is: 'read-only' });
+      const same = store.update(thread, (lane) => ({ lane: lane as never, writes: [], outcome: 0 }));
+      await expect(same).rejects.toMatchObject({ code: 'store-failed' });
+      await expect(store.purge(1, 1)).rejects.toMatchObject({ code: 'store-failed' });
+      expect(await noticesOf(store, thread)).toEqual(['kept']);
+      expect(await store.findLane(thread)).toMatchObject({ head: 1 });
+      expect(await store.listThreads('local', '', 10)).toEqual([thread]);
+    },
+  );
 }
 
 /** Texts of one thread's notices: in the order they were decided, and those of them that were told. */

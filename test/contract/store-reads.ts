@@ -182,41 +182,45 @@ export function storeReads(newStorage: NewStorage): void {
     await check(again);
   });
 
-  test('purging evicts what ended runs wrote, from the start of the log, and nothing behind an open one', async () => {
-    await using storage = await newStorage();
-    const clock = new ManualClock();
-    const store = await storage.open({ clock });
-    const runs = [
-      { id: 'a', end: { endedAtMs: 100, lastSeq: 3 }, texts: ['a1', 'a2', 'a3'] },
-      { id: 'b', end: { endedAtMs: 200, lastSeq: 5 }, texts: ['b1', 'b2'] },
-      { id: 'c', end: undefined, texts: ['c1'] },
-      { id: 'd', end: { endedAtMs: 300, lastSeq: 7 }, texts: ['d1'] },
-    ];
-    for (const { id, end, texts } of runs) {
-      await store.update(thread, (lane, _, nowMs) => {
-        const head = lane?.head ?? 0;
-        const events = texts.map((text, at) =>
-          event(thread, { seq: head + at + 1, atMs: 50, runId: id }, notice(text)),
-        );
-        const after = { ...laneOf(thread, lane), head: head + texts.length, lastMs: nowMs };
-        return { lane: after, writes: [runRecord(thread, id, end), ...events], outcome: 0 };
-      });
-    }
-    expect(await store.purge(100, 10)).toBe(0);
-    expect(await store.purge(150, 10)).toBe(3);
-    expect(await noticesOf(store, thread)).toEqual(['b1', 'b2', 'c1', 'd1']);
-    expect(await store.purge(1000, 10)).toBe(2);
-    expect(await store.purge(1000, 10)).toBe(0);
-    const check = async (of: typeof store): Promise<void> => {
-      expect(await of.readEvents(thread, 0, 1)).toMatchObject([{ seq: 6, text: 'c1' }]);
-      expect(await of.findLane(thread)).toMatchObject({ head: 7 });
-    };
-    await check(store);
-    await store.close();
-    await using again = await storage.open({ clock });
-    await check(again);
-    expect(await again.update(thread, note(thread, 'next'))).toBe(8);
-  });
+  test(
+    'purging evicts what ended runs wrote, from the start of the log, and nothing behind an open one',
+    { tags: 'old-events-are-purged' },
+    async () => {
+      await using storage = await newStorage();
+      const clock = new ManualClock();
+      const store = await storage.open({ clock });
+      const runs = [
+        { id: 'a', end: { endedAtMs: 100, lastSeq: 3 }, texts: ['a1', 'a2', 'a3'] },
+        { id: 'b', end: { endedAtMs: 200, lastSeq: 5 }, texts: ['b1', 'b2'] },
+        { id: 'c', end: undefined, texts: ['c1'] },
+        { id: 'd', end: { endedAtMs: 300, lastSeq: 7 }, texts: ['d1'] },
+      ];
+      for (const { id, end, texts } of runs) {
+        await store.update(thread, (lane, _, nowMs) => {
+          const head = lane?.head ?? 0;
+          const events = texts.map((text, at) =>
+            event(thread, { seq: head + at + 1, atMs: 50, runId: id }, notice(text)),
+          );
+          const after = { ...laneOf(thread, lane), head: head + texts.length, lastMs: nowMs };
+          return { lane: after, writes: [runRecord(thread, id, end), ...events], outcome: 0 };
+        });
+      }
+      expect(await store.purge(100, 10)).toBe(0);
+      expect(await store.purge(150, 10)).toBe(3);
+      expect(await noticesOf(store, thread)).toEqual(['b1', 'b2', 'c1', 'd1']);
+      expect(await store.purge(1000, 10)).toBe(2);
+      expect(await store.purge(1000, 10)).toBe(0);
+      const check = async (of: typeof store): Promise<void> => {
+        expect(await of.readEvents(thread, 0, 1)).toMatchObject([{ seq: 6, text: 'c1' }]);
+        expect(await of.findLane(thread)).toMatchObject({ head: 7 });
+      };
+      await check(store);
+      await store.close();
+      await using again = await storage.open({ clock });
+      await check(again);
+      expect(await again.update(thread, note(thread, 'next'))).toBe(8);
+    },
+  );
 
   test('a purge stops at its limit of threads and is gone on with', async () => {
     await using storage = await newStorage();

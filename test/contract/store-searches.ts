@@ -9,70 +9,82 @@ import { change, inParallel, openRun, queuedRun, running, threadOf } from '../su
 const nowMs = 1000;
 
 export function storeSearches(newStorage: NewStorage): void {
-  test('due threads come earliest first, and only when their time has come', async () => {
-    await using storage = await newStorage();
-    const clock = new ManualClock(nowMs);
-    const store = await storage.open({ clock });
-    expect(await store.nextDueMs()).toBeUndefined();
-    const atMs = [5000, 3000, 9000, 7000];
-    await Promise.all(atMs.map((at) => set(store, `t${at}`, { queue: [queuedRun('r', 'me', at)] })));
-    const check = async (of: Store): Promise<void> => {
-      expect(await of.nextDueMs()).toBe(3000);
-      expect(namesOf(await of.due(2999, 10))).toEqual([]);
-      expect(namesOf(await of.due(7000, 10))).toEqual(['t3000', 't5000', 't7000']);
-      expect(namesOf(await of.due(99_999, 2))).toEqual(['t3000', 't5000']);
-      expect(await of.ready(undefined, 10)).toEqual([]);
-    };
-    await check(store);
-    await store.close();
-    await using again = await storage.open({ clock });
-    await check(again);
-    await clock.advance(3000);
-    await set(again, 't3000', {});
-    expect(await again.nextDueMs()).toBe(5000);
-    expect((await again.ready(undefined, 10)).map((one) => one.thread.threadId)).toEqual(['t3000']);
-    await set(again, 't5000', { queue: [] });
-    expect(await again.nextDueMs()).toBe(7000);
-  });
+  test(
+    'due threads come earliest first, and only when their time has come',
+    { tags: 'work-waits-for-its-time' },
+    async () => {
+      await using storage = await newStorage();
+      const clock = new ManualClock(nowMs);
+      const store = await storage.open({ clock });
+      expect(await store.nextDueMs()).toBeUndefined();
+      const atMs = [5000, 3000, 9000, 7000];
+      await Promise.all(atMs.map((at) => set(store, `t${at}`, { queue: [queuedRun('r', 'me', at)] })));
+      const check = async (of: Store): Promise<void> => {
+        expect(await of.nextDueMs()).toBe(3000);
+        expect(namesOf(await of.due(2999, 10))).toEqual([]);
+        expect(namesOf(await of.due(7000, 10))).toEqual(['t3000', 't5000', 't7000']);
+        expect(namesOf(await of.due(99_999, 2))).toEqual(['t3000', 't5000']);
+        expect(await of.ready(undefined, 10)).toEqual([]);
+      };
+      await check(store);
+      await store.close();
+      await using again = await storage.open({ clock });
+      await check(again);
+      await clock.advance(3000);
+      await set(again, 't3000', {});
+      expect(await again.nextDueMs()).toBe(5000);
+      expect((await again.ready(undefined, 10)).map((one) => one.thread.threadId)).toEqual(['t3000']);
+      await set(again, 't5000', { queue: [] });
+      expect(await again.nextDueMs()).toBe(7000);
+    },
+  );
 
-  test('ready threads are served in turns over scopes and, inside each, over actors, oldest first', async () => {
-    await using storage = await newStorage();
-    const clock = new ManualClock(nowMs);
-    const store = await storage.open({ clock });
-    const waiting = [
-      ['s1', 'ann', 1],
-      ['s1', 'ann', 2],
-      ['s1', 'ann', 3],
-      ['s1', 'bob', 9],
-      ['s2', 'cat', 8],
-      ['s2', 'cat', 7],
-      ['s3', 'dan', 5],
-    ] as const;
-    for (const [scope, actor, at] of waiting) {
-      await set(store, `${actor}${at}`, { queue: [queuedRun('r', actor, at)] }, scope);
-    }
-    const order = ['ann1', 'cat7', 'dan5', 'bob9', 'cat8', 'ann2', 'ann3'];
-    const check = async (of: Store): Promise<void> => {
-      const all = await of.ready(undefined, 100);
-      expect(all.map((one) => one.thread.threadId)).toEqual(order);
-      expect((await of.ready(undefined, 3)).map((one) => one.thread.threadId)).toEqual(order.slice(0, 3));
-    };
-    await check(store);
-    await store.close();
-    const again = await storage.open({ clock });
-    await check(again);
-    expect(await drain(again)).toEqual(order);
-    await again.close();
-  });
+  test(
+    'ready threads are served in turns over scopes and, inside each, over actors, oldest first',
+    { tags: 'ready-work-is-found' },
+    async () => {
+      await using storage = await newStorage();
+      const clock = new ManualClock(nowMs);
+      const store = await storage.open({ clock });
+      const waiting = [
+        ['s1', 'ann', 1],
+        ['s1', 'ann', 2],
+        ['s1', 'ann', 3],
+        ['s1', 'bob', 9],
+        ['s2', 'cat', 8],
+        ['s2', 'cat', 7],
+        ['s3', 'dan', 5],
+      ] as const;
+      for (const [scope, actor, at] of waiting) {
+        await set(store, `${actor}${at}`, { queue: [queuedRun('r', actor, at)] }, scope);
+      }
+      const order = ['ann1', 'cat7', 'dan5', 'bob9', 'cat8', 'ann2', 'ann3'];
+      const check = async (of: Store): Promise<void> => {
+        const all = await of.ready(undefined, 100);
+        expect(all.map((one) => one.thread.threadId)).toEqual(order);
+        expect((await of.ready(undefined, 3)).map((one) => one.thread.threadId)).toEqual(order.slice(0, 3));
+      };
+      await check(store);
+      await store.close();
+      const again = await storage.open({ clock });
+      await check(again);
+      expect(await drain(again)).toEqual(order);
+      await again.close();
+    },
+  );
 
-  test('each of many scopes is served within one round, however much one of them has waiting', async () => {
-    await using storage = await newStorage();
-    await using store = await storage.open({ clock: new ManualClock(nowMs) });
-    await inParallel(50, (n) => set(store, `busy${n}`, { queue: [queuedRun('r', 'me', n)] }, 'busy'));
-    await inParallel(9, (n) => set(store, 'one', { queue: [queuedRun('r', 'me', 999)] }, `s${n}`));
-    const served = (await store.ready({ scope: 's3', actors: {} }, 10)).map((one) => one.thread.scope);
-    expect(new Set(served).size).toBe(10);
-  });
+  test(
+    'each of many scopes is served within one round, however much one of them has waiting',
+    { tags: 'ready-work-is-found' },
+    async () => {
+      await using storage = await newStorage();
+      await using store = await storage.open({ clock: new ManualClock(nowMs) });
+      await inParallel(50, (n) => set(store, `busy${n}`, { queue: [queuedRun('r', 'me', n)] }, 'busy'));
+      await inParallel(9, (n) => set(store, 'one', { queue: [queuedRun('r', 'me', 999)] }, `s${n}`));
+      const served = (await store.ready({ scope: 's3', actors: {} }, 10)).map((one) => one.thread.scope);
+      expect(new Set(served).size).toBe(10);
+    },
+  );
 
   test('a scope may be called anything', async () => {
     await using storage = await newStorage();

@@ -36,7 +36,7 @@ export function storeTurns(newStorage: NewStorage): void {
     ]);
   });
 
-  test('56 concurrent turns of one thread lose nothing', async () => {
+  test('56 concurrent turns of one thread lose nothing', { tags: 'requests-at-once-lose-nothing' }, async () => {
     await using storage = await newStorage();
     await using store = await storage.open({ clock: new ManualClock() });
     const counts = await inParallel(56, () => store.update(thread, count(thread)));
@@ -77,21 +77,25 @@ export function storeTurns(newStorage: NewStorage): void {
     expect(await store.findRecord(thread, 'memory', 'gone')).toBeUndefined();
   });
 
-  test('a turn that throws is refused alone and writes nothing', async () => {
-    await using storage = await newStorage();
-    await using store = await storage.open({ clock: new ManualClock() });
-    const fault = new Fault('run-conflict', 'busy');
-    const results = await Promise.allSettled([
-      store.update(thread, note(thread, 'a')),
-      store.update(thread, () => {
-        throw fault;
-      }),
-      store.update(thread, note(thread, 'b')),
-    ]);
-    expect(results.map((one) => one.status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
-    expect(results[1]).toHaveProperty('reason', fault);
-    expect(await noticesOf(store, thread)).toEqual(['a', 'b']);
-  });
+  test(
+    'a turn that throws is refused alone and writes nothing',
+    { tags: 'refused-request-writes-nothing' },
+    async () => {
+      await using storage = await newStorage();
+      await using store = await storage.open({ clock: new ManualClock() });
+      const fault = new Fault('run-conflict', 'busy');
+      const results = await Promise.allSettled([
+        store.update(thread, note(thread, 'a')),
+        store.update(thread, () => {
+          throw fault;
+        }),
+        store.update(thread, note(thread, 'b')),
+      ]);
+      expect(results.map((one) => one.status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+      expect(results[1]).toHaveProperty('reason', fault);
+      expect(await noticesOf(store, thread)).toEqual(['a', 'b']);
+    },
+  );
 
   test.each<[string, (step: Step<number>) => Step<number>]>([
     ['skips a number', (step) => ({ ...step, writes: [event(thread, { seq: 4, atMs: 0 }, notice('x'))] })],
@@ -124,44 +128,48 @@ export function storeTurns(newStorage: NewStorage): void {
     expect(woken).toEqual([]);
   });
 
-  test('nobody is told anything of a batch, not even a refusal, before it is committed', async () => {
-    await using storage = await newStorage();
-    const commit = deferred();
-    await using store = await storage.open({
-      clock: new ManualClock(),
-      wrap: (engine) => {
-        const inner = engine.commit.bind(engine);
-        engine.commit = async (changes) => {
-          await commit.promise;
-          await inner(changes);
-        };
-        return engine;
-      },
-    });
-    const told: string[] = [];
-    const all = [
-      store.update(thread, note(thread, 'a')).then(() => told.push('a')),
-      store
-        .update(thread, () => {
-          throw new Fault('run-conflict', 'busy');
+  test(
+    'nobody is told anything of a batch, not even a refusal, before it is committed',
+    { tags: 'kill-loses-nothing-told' },
+    async () => {
+      await using storage = await newStorage();
+      const commit = deferred();
+      await using store = await storage.open({
+        clock: new ManualClock(),
+        wrap: (engine) => {
+          const inner = engine.commit.bind(engine);
+          engine.commit = async (changes) => {
+            await commit.promise;
+            await inner(changes);
+          };
+          return engine;
+        },
+      });
+      const told: string[] = [];
+      const all = [
+        store.update(thread, note(thread, 'a')).then(() => told.push('a')),
+        store
+          .update(thread, () => {
+            throw new Fault('run-conflict', 'busy');
+          })
+          .catch(() => told.push('refused')),
+        store
+          .update(thread, (lane) => ({ lane: laneOf(thread, lane), writes: [], outcome: 1 }))
+          .then(() => told.push('same')),
+      ];
+      const other = threadOf('other');
+      await store
+        .update(other, () => {
+          throw new Fault('not-found', 'none');
         })
-        .catch(() => told.push('refused')),
-      store
-        .update(thread, (lane) => ({ lane: laneOf(thread, lane), writes: [], outcome: 1 }))
-        .then(() => told.push('same')),
-    ];
-    const other = threadOf('other');
-    await store
-      .update(other, () => {
-        throw new Fault('not-found', 'none');
-      })
-      .catch(() => told.push('other'));
-    expect(told).toEqual(['other']);
-    expect(await store.findLane(thread)).toBeUndefined();
-    commit.resolve();
-    await Promise.all(all);
-    expect(told).toEqual(['other', 'a', 'refused', 'same']);
-  });
+        .catch(() => told.push('other'));
+      expect(told).toEqual(['other']);
+      expect(await store.findLane(thread)).toBeUndefined();
+      commit.resolve();
+      await Promise.all(all);
+      expect(told).toEqual(['other', 'a', 'refused', 'same']);
+    },
+  );
 
   test('listeners are called once per thread and commit until they leave', async () => {
     await using storage = await newStorage();
@@ -242,7 +250,7 @@ export function storeTurns(newStorage: NewStorage): void {
     expect(await again.listThreads('local', '', 10)).toEqual([]);
   });
 
-  test('threads are told apart by scope and name, whatever is in them', async () => {
+  test('threads are told apart by scope and name, whatever is in them', { tags: 'any-name-is-safe' }, async () => {
     await using storage = await newStorage();
     const clock = new ManualClock();
     const store = await storage.open({ clock });

@@ -30,7 +30,7 @@ interface Written {
 
 test(
   `whenever a writing process is killed, all it was told is there and nothing is half there (seed ${seed})`,
-  { timeout: 120_000 },
+  { tags: ['kill-loses-nothing-told', 'commit-is-all-or-nothing'], timeout: 120_000 },
   async () => {
     const random = randomFrom(seed);
     await using directory = await temporaryDirectory();
@@ -45,34 +45,44 @@ test(
   },
 );
 
-test('when the disk refuses a write, all that was told is there and nothing is half there', async () => {
-  await using directory = await temporaryDirectory();
-  let before: Found = new Map();
-  for (const [round, kibibytes] of [300, 350, 900].entries()) {
-    const args = [directory.path, round, 20_000, 10];
-    const { lines, exit, errors } = await write(args, { maxFileKibibytes: kibibytes });
-    expect(exit).toEqual([1, null]);
-    expect(errors).toContain('a commit failed; the store is read-only until it is reopened');
-    before = await assertKept(directory.path, before, lines);
-  }
-});
+test(
+  'when the disk refuses a write, all that was told is there and nothing is half there',
+  { tags: ['failed-commit-is-told', 'commit-is-all-or-nothing'] },
+  async () => {
+    await using directory = await temporaryDirectory();
+    let before: Found = new Map();
+    for (const [round, kibibytes] of [300, 350, 900].entries()) {
+      const args = [directory.path, round, 20_000, 10];
+      const { lines, exit, errors } = await write(args, { maxFileKibibytes: kibibytes });
+      expect(exit).toEqual([1, null]);
+      expect(errors).toContain('a commit failed; the store is read-only until it is reopened');
+      before = await assertKept(directory.path, before, lines);
+    }
+  },
+);
 
-test('a second process is refused while the first lives, and starts at once when it was killed', async () => {
-  await using directory = await temporaryDirectory();
-  let refusal: unknown;
-  let pid: number | undefined;
-  const whenOpen = async (of: number | undefined): Promise<void> => {
-    pid = of;
-    refusal = await FileStore.open({ directory: directory.path, clock: systemClock }).catch((fault: unknown) => fault);
-  };
-  await write([directory.path, 0, 1000, 8], { killAfter: 20, whenOpen });
-  expect(refusal).toMatchObject({
-    code: 'store-failed',
-    message: expect.stringContaining(`process ${pid}`) as string,
-  });
-  const store = await FileStore.open({ directory: directory.path, clock: systemClock });
-  await store.close();
-});
+test(
+  'a second process is refused while the first lives, and starts at once when it was killed',
+  { tags: 'second-process-is-refused' },
+  async () => {
+    await using directory = await temporaryDirectory();
+    let refusal: unknown;
+    let pid: number | undefined;
+    const whenOpen = async (of: number | undefined): Promise<void> => {
+      pid = of;
+      refusal = await FileStore.open({ directory: directory.path, clock: systemClock }).catch(
+        (fault: unknown) => fault,
+      );
+    };
+    await write([directory.path, 0, 1000, 8], { killAfter: 20, whenOpen });
+    expect(refusal).toMatchObject({
+      code: 'store-failed',
+      message: expect.stringContaining(`process ${pid}`) as string,
+    });
+    const store = await FileStore.open({ directory: directory.path, clock: systemClock });
+    await store.close();
+  },
+);
 
 interface End {
   /** Killed when it has said so many things. */

@@ -339,7 +339,7 @@ const stories: Readonly<Record<string, Story>> = {
 };
 
 describe.each(['1.x', '0.x'] as const)('what %s clients read', (era) => {
-  it.each(Object.entries(stories))('in the story %s', async (name, story) => {
+  it.each(Object.entries(stories))('in the story %s', { tags: 'stream-shows-everything' }, async (name, story) => {
     const log = new ThreadLog(story.before);
     log.append(...story.events);
     const sse = encodeLog(log, opening(era, story.opening), new Map([['sha', 'iVBORw0KGgo=']]));

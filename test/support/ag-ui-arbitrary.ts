@@ -257,6 +257,7 @@ function outcomeOf(last: string, pending: string[]): Outcome {
 export const approval: Ticket = {
   id: 'tkt-1',
   runId,
+  threadId: 't',
   rootRunId: runId,
   key: 'ask',
   kind: 'approval',

@@ -5,7 +5,7 @@ import type { Principal } from '../../schemas/id.ts';
 import type { RunEvent } from '../../schemas/run-event.ts';
 import type { Ticket } from '../../schemas/ticket.ts';
 import { Fault } from '../../src/fault.ts';
-import type { Gateway, Receipt, Submission, ThreadView } from '../../src/gateway.ts';
+import type { Gateway, Receipt, Submission, ThreadMoment, ThreadView } from '../../src/gateway.ts';
 import { type Entry, runId, ThreadLog } from './ag-ui-log.ts';
 
 export const card: AgentCard = {
@@ -34,7 +34,7 @@ export type OnSubmit = (submission: Submission, gateway: FakeGateway) => Receipt
 export class FakeGateway implements Gateway {
   readonly submissions: Submission[] = [];
   readonly principals: Principal[] = [];
-  readonly tickets = new Map<string, Ticket>();
+  readonly questions = new Map<string, Ticket>();
   readonly blobs = new Map<string, string>();
   readonly log: ThreadLog;
   /** How many streams follow the log. */
@@ -66,6 +66,30 @@ export class FakeGateway implements Gateway {
   async awaitFollowers(count: number): Promise<void> {
     if (this.followers === count) return;
     for await (const _ of on(this.#changes, 'followers')) if (this.followers === count) return;
+  }
+
+  get threads(): never {
+    throw new Error('this gateway has no threads to manage');
+  }
+
+  get runs(): never {
+    throw new Error('this gateway has no runs to manage');
+  }
+
+  get tickets(): never {
+    throw new Error('this gateway has no tickets to manage');
+  }
+
+  get queue(): never {
+    throw new Error('this gateway has no queue to manage');
+  }
+
+  async events(): Promise<readonly RunEvent[]> {
+    return this.log.events;
+  }
+
+  async viewAt(_: Principal, __: string, seq = this.log.head): Promise<ThreadMoment> {
+    return { ...this.log.view(runId, seq), logId: 'log', seq, runId };
   }
 
   agents(): readonly AgentCard[] {
@@ -106,7 +130,7 @@ export class FakeGateway implements Gateway {
   }
 
   async findTicket(_: Principal, __: string, ticketId: string): Promise<Ticket | undefined> {
-    return this.tickets.get(ticketId);
+    return this.questions.get(ticketId);
   }
 
   async blob(_: Principal, __: string, id: string): Promise<string> {
@@ -152,6 +176,7 @@ export function receiptFor(
     endsAt: 'waiting',
     revision: 1,
     warnings,
+    received: { became: 'running', runId, blockedBy: [] },
     messageIds: [],
     state,
   };

@@ -1,6 +1,8 @@
 import type { Store } from '../../src/mailbox/store.ts';
 
 const never = new Promise<never>(() => undefined);
+/** What is no question to the disk. */
+const unaware: ReadonlySet<string | symbol> = new Set(['health', 'watch', 'waiting']);
 
 /** A process’s store: when the process dies, nothing it asked for is answered any more. */
 export interface ProcessStore {
@@ -25,9 +27,27 @@ export function dyingAt(store: Store, write: number, isKept: boolean): ProcessSt
   };
   const dying = new Proxy(store, {
     get: (_, name) => {
-      if (name === 'health' || name === 'watch') return (...args: unknown[]) => of[name]?.apply(store, args);
+      if (unaware.has(name)) return (...args: unknown[]) => of[name]?.apply(store, args);
       return (...args: unknown[]) => call(name, args);
     },
   });
   return { store: dying, isDead: () => writes >= write };
+}
+
+/** The process dies when it is told to. */
+export function mortal(store: Store): { readonly store: Store; readonly kill: () => void } {
+  let isDead = false;
+  const of = store as unknown as Record<string | symbol, (...args: unknown[]) => unknown>;
+  const dying = new Proxy(store, {
+    get:
+      (_, name) =>
+      (...args: unknown[]) =>
+        isDead && !unaware.has(name) ? never : of[name]?.apply(store, args),
+  });
+  return {
+    store: dying,
+    kill: () => {
+      isDead = true;
+    },
+  };
 }

@@ -1,6 +1,6 @@
 import type { Fault } from '../../src/fault.ts';
 import type { RecordKind } from '../../src/lane/records.ts';
-import type { Change, Engine, StoredThread } from '../../src/stores/engine.ts';
+import type { Change, Engine, EngineListQuery, ListedText, StoredThread } from '../../src/stores/engine.ts';
 import type { EventChunk } from '../../src/stores/event-chunk.ts';
 import type { ReadyFound, ReadyPlace } from '../../src/stores/fair-order.ts';
 import type { Scope, ThreadKey } from '../../schemas/id.ts';
@@ -57,6 +57,12 @@ export class FailingEngine implements Engine {
   }
   readChunks(thread: StoredThread, after: number, limit: number): readonly EventChunk[] {
     return this.#engine.readChunks(thread, after, limit);
+  }
+  list(query: EngineListQuery): readonly ListedText[] {
+    return this.#engine.list(query);
+  }
+  readWaiting(): number {
+    return this.#engine.readWaiting();
   }
   listThreads(scope: Scope, after: string, limit: number): readonly ThreadKey[] {
     return this.#engine.listThreads(scope, after, limit);

@@ -33,6 +33,7 @@ export const rules: Rules = {
   parkAfterMs: 300_000,
   ticketTtlMs: 7 * 86_400_000,
   queuePerThread: 100,
+  queueInAll: 10_000,
 };
 
 export const alice: Caller = { actor: 'alice', door: 'ag-ui', origin: 'user' };
@@ -131,6 +132,7 @@ export class LaneDriver {
         toolResults,
         decisions,
       },
+      waitsInAll: 0,
       digest: digest ?? JSON.stringify([messages, toolResults, decisions, request.state]),
       bytes: 100,
       agent: terms,

@@ -86,6 +86,9 @@ const weights = {
   retract: 2,
   edit: 2,
   reorder: 2,
+  redrive: 3,
+  discard: 1,
+  patch: 1,
   tick: 5,
   clock: 6,
   repeat: 6,
@@ -202,8 +205,7 @@ export class LanePlay {
       this.#model.perform({ type: 'withdraw', token: this.#token(a), ticketIds: [this.#ticket(b)] });
     },
     cancel: ({ a, b, c }) => {
-      const run = pickOr('run-0', this.#driver.all('run'), (one) => one.id, b);
-      const targets = [{ run }, { activation: this.#request(b) }, 'thread'] as const;
+      const targets = [{ run: this.#run(b) }, { activation: this.#request(b) }, 'thread'] as const;
       this.#model.perform({ type: 'cancel', target: pick(targets, a), by: pick(callers, c) });
     },
     interrupt: ({ a }) => {
@@ -224,6 +226,22 @@ export class LanePlay {
     reorder: ({ a, b }) => {
       const activationIds = [this.#request(a), this.#request(b)];
       this.#model.perform({ type: 'reorder', activationIds, by: alice });
+    },
+    redrive: ({ a, b, c }) => {
+      const runId = this.#run(a);
+      const { agentId } = this.#driver.find('run', runId) ?? {};
+      const terms = agents.find((one) => one.id === agentId) ?? agent;
+      const ids = { runId: this.#driver.mint('run') };
+      const offer = c % 2 === 0 ? this.#driver.offer() : undefined;
+      const by = pick(callers, b);
+      const redriven = this.#model.perform({ type: 'redrive', runId, agent: terms, ids, by, waitsInAll: 0, offer });
+      if (typeof redriven === 'object') this.#requests.push(redriven.activation.id);
+    },
+    discard: ({ a }) => {
+      this.#model.perform({ type: 'discard', runId: this.#run(a), by: 'alice' });
+    },
+    patch: ({ a }) => {
+      this.#model.perform({ type: 'patch', patch: { title: `title ${a % 3}`, metadata: { a } } });
     },
     tick: () => {
       this.#model.perform({ type: 'tick' });
@@ -329,6 +347,10 @@ export class LanePlay {
     const open = this.#driver.lane?.open?.tickets ?? [];
     if (choice % 4 > 0 && open.length > 0) return pick(open, choice).id;
     return pickOr('ticket-0', this.#driver.all('ticket'), (ticket) => ticket.id, choice);
+  }
+
+  #run(choice: number): string {
+    return pickOr('run-0', this.#driver.all('run'), (run) => run.id, choice);
   }
 
   #message(choice: number): string {

@@ -1,3 +1,4 @@
+import type { ActivationRequest } from '../../schemas/activation.ts';
 import type { RunEvent } from '../../schemas/run-event.ts';
 import type { Command } from '../../src/lane/command.ts';
 import type { Lane } from '../../src/lane/lane.ts';
@@ -17,16 +18,21 @@ interface Place {
  */
 export class LanePlaces {
   #places: readonly Place[] = [];
+  readonly #requestOf: (activationId: string) => ActivationRequest;
   /** Input that is becoming a run, as its events say one by one. */
   #requeued: { readonly runId: string; readonly ids: readonly string[] } = { runId: '', ids: [] };
+
+  constructor(requestOf: (activationId: string) => ActivationRequest) {
+    this.#requestOf = requestOf;
+  }
 
   /** `command` is what caused the event; `openId` the run that is open. */
   follow(event: RunEvent, command: Command | undefined, openId: string | undefined): void {
     if (event.type !== 'run.queued') this.#merge();
     const { runId = '' } = event;
-    if (event.type === 'run.queued') this.#queued(event.activation, runId, command);
+    if (event.type === 'run.queued') this.#queued(event.activation, runId);
     else if (event.type === 'input.staged') {
-      const { priority, bound } = requestOf(command);
+      const { priority, bound } = this.#requestOf(event.activation);
       const place: Place = { is: 'input', runId, ids: [event.activation], priority, bound: bound === openId };
       this.#places = [...this.#places, place];
     } else if (event.type === 'input.taken') this.#taken(event.activation, command);
@@ -56,12 +62,12 @@ export class LanePlaces {
     }
   }
 
-  #queued(id: string, runId: string, command: Command | undefined): void {
+  #queued(id: string, runId: string): void {
     if (this.#places.some((place) => place.is === 'input' && place.ids.includes(id))) {
       this.#requeued = { runId, ids: [...this.#requeued.ids, id] };
       return;
     }
-    const { priority, whenBusy } = requestOf(command);
+    const { priority, whenBusy } = this.#requestOf(id);
     const place = { is: 'run', runId, ids: [id], bound: false, priority } as const;
     // An interrupting request goes before all that waits; any other goes behind.
     const first = Math.min(priority, ...this.#places.map((one) => one.priority));
@@ -101,9 +107,4 @@ export class LanePlaces {
       return place.is === 'input' ? [] : [place];
     });
   }
-}
-
-function requestOf(command: Command | undefined): Command<'accept'>['request'] {
-  if (command?.type !== 'accept') throw new Error('something waits that no request brought');
-  return command.request;
 }

@@ -20,6 +20,7 @@ export const limits: MailboxLimits = {
   parkAfterMs: 300_000,
   ticketTtlMs: 7 * 86_400_000,
   queuePerThread: 100,
+  queueInAll: 10_000,
   mergeWindowMs: 16,
   maxUnflushedBytes: 1_048_576,
   maxRunEvents: 100_000,
@@ -31,6 +32,8 @@ export const limits: MailboxLimits = {
 };
 
 export const alice = { scope: 'local', actor: 'alice' };
+/** The same at the control API's door. */
+export const caller = { ...alice, door: 'control', origin: 'user' } as const;
 
 export type Script = (activation: Activated, context: RunContext) => AsyncIterable<RunEventBody>;
 

@@ -1,3 +1,4 @@
+import { cp } from 'node:fs/promises';
 import type { Clock } from '../../src/clock.ts';
 import type { Store } from '../../src/mailbox/store.ts';
 import type { Engine } from '../../src/stores/engine.ts';
@@ -20,16 +21,18 @@ export interface OpenOptions {
 /** What a store keeps, to be opened again and again. */
 export interface Storage extends AsyncDisposable {
   open(options: OpenOptions): Promise<Store & AsyncDisposable>;
+  /** What is left if the process that has it open is killed now. */
+  killed(): Promise<Storage>;
 }
 
 export type NewStorage = () => Promise<Storage>;
 
 /** The texts outlive each store over them. */
-export async function memoryStorage(): Promise<Storage> {
-  const engine = new MemoryEngine();
+export async function memoryStorage(engine = new MemoryEngine()): Promise<Storage> {
   return {
     open: async ({ wrap, ...options }) =>
       wrap === undefined ? new MemoryStore(options, engine) : new TurnStore(wrap(engine), options),
+    killed: () => memoryStorage(engine),
     [Symbol.asyncDispose]: async () => {},
   };
 }
@@ -37,7 +40,10 @@ export async function memoryStorage(): Promise<Storage> {
 export async function fileStorage(
   tuning: FileTuning = { generationChars: 100_000, directCommits: 8 },
 ): Promise<Storage> {
-  const directory = await temporaryDirectory();
+  return storageIn(await temporaryDirectory(), tuning);
+}
+
+function storageIn(directory: Awaited<ReturnType<typeof temporaryDirectory>>, tuning: FileTuning): Storage {
   return {
     open: async ({ wrap, ...options }) => {
       if (wrap === undefined) return FileStore.open({ ...options, directory: directory.path, tuning });
@@ -47,6 +53,11 @@ export async function fileStorage(
         tuning,
       });
       return new TurnStore(wrap(engine), options);
+    },
+    killed: async () => {
+      const copy = await temporaryDirectory();
+      await cp(directory.path, copy.path, { recursive: true });
+      return storageIn(copy, tuning);
     },
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
   };

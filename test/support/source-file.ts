@@ -1,4 +1,4 @@
-import { parseSync } from 'oxc-parser';
+import { parseSync, type Program } from 'oxc-parser';
 
 /** What a source file says about its place in the tree. */
 export interface SourceFile {
@@ -13,11 +13,15 @@ export interface SourceFile {
 /** Stands for an `import()` whose module only shows when it runs. */
 export const computedImport = '(computed)';
 
-type Node = { readonly type: string; readonly [field: string]: unknown };
+export type SyntaxNode = { readonly type: string; readonly [field: string]: unknown };
+
+/** All that a source file is made of, each before its parts. */
+export function nodesOf(path: string, text: string): Generator<SyntaxNode> {
+  return walk(parse(path, text));
+}
 
 export function parseSourceFile(path: string, text: string): SourceFile {
-  const { program, errors } = parseSync(path, text);
-  if (errors[0] !== undefined) throw new Error(`${path}: ${errors[0].message}`);
+  const program = parse(path, text);
   const nodes = [...walk(program)];
   return {
     path,
@@ -31,7 +35,13 @@ export function parseSourceFile(path: string, text: string): SourceFile {
   };
 }
 
-function* walk(value: unknown): Generator<Node> {
+function parse(path: string, text: string): Program {
+  const { program, errors } = parseSync(path, text);
+  if (errors[0] !== undefined) throw new Error(`${path}: ${errors[0].message}`);
+  return program;
+}
+
+function* walk(value: unknown): Generator<SyntaxNode> {
   if (Array.isArray(value)) {
     for (const element of value) yield* walk(element);
   } else if (isNode(value)) {
@@ -40,11 +50,11 @@ function* walk(value: unknown): Generator<Node> {
   }
 }
 
-function isNode(value: unknown): value is Node {
+function isNode(value: unknown): value is SyntaxNode {
   return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';
 }
 
-function importedModule(node: Node): string[] {
+function importedModule(node: SyntaxNode): string[] {
   switch (node.type) {
     case 'ImportDeclaration':
     case 'ExportNamedDeclaration':
@@ -58,7 +68,7 @@ function importedModule(node: Node): string[] {
   }
 }
 
-function readsEnvironment(node: Node): boolean {
+function readsEnvironment(node: SyntaxNode): boolean {
   switch (node.type) {
     case 'MemberExpression':
       return nameOf(node['property']) === 'env' && isProcess(node['object']);
@@ -88,6 +98,7 @@ function nameOf(value: unknown): string | undefined {
   return value.type === 'Identifier' ? String(value['name']) : stringOf(value);
 }
 
-function stringOf(value: unknown): string | undefined {
+/** The text that a node spells; undefined for anything else. */
+export function stringOf(value: unknown): string | undefined {
   return isNode(value) && value.type === 'Literal' && typeof value['value'] === 'string' ? value['value'] : undefined;
 }

@@ -1,7 +1,17 @@
 import type { ThreadKey } from '../../schemas/id.ts';
 import type { Run } from '../../schemas/run.ts';
+import type { Thread } from '../../schemas/thread.ts';
+import type { Ticket } from '../../schemas/ticket.ts';
 import type { EventBody, RunEvent } from '../../schemas/run-event.ts';
-import { emptyLane, type Lane, type OpenRun, type Phase, type QueuedRun } from '../../src/lane/lane.ts';
+import {
+  emptyLane,
+  type Lane,
+  type OpenRun,
+  type PendingInput,
+  type Phase,
+  type QueuedActivation,
+  type QueuedRun,
+} from '../../src/lane/lane.ts';
 import type { Found, Step, Write } from '../../src/lane/records.ts';
 import type { Claim, Store } from '../../src/mailbox/store.ts';
 
@@ -36,6 +46,16 @@ export function change(thread: ThreadKey, to: Partial<Lane>): Decide<void> {
     writes: [],
     outcome: undefined,
   });
+}
+
+/** Writes records and nothing else. */
+export function write(thread: ThreadKey, ...writes: readonly Write[]): Decide<void> {
+  return (lane) => ({ lane: laneOf(thread, lane), writes, outcome: undefined });
+}
+
+/** Drops the thread, if there is one. */
+export function drop(thread: ThreadKey): Decide<void> {
+  return (lane) => ({ lane: laneOf(thread, lane), writes: [{ op: 'drop' }], outcome: undefined });
 }
 
 /** Adds one to a number that it reads from its record. */
@@ -85,7 +105,9 @@ export function running(token: string): Phase {
   return { is: 'running', claim: { token, owner: 'owner' } };
 }
 
-export function queuedRun(runId: string, actor: string, availableAtMs: number): QueuedRun {
+/** `requests`: how many it is for. */
+export function queuedRun(runId: string, actor: string, availableAtMs: number, requests = 0): QueuedRun {
+  const activations = Array.from({ length: requests }, (_, n) => queuedActivation(`${runId}.${n}`));
   return {
     runId,
     agentId: 'agent',
@@ -93,11 +115,20 @@ export function queuedRun(runId: string, actor: string, availableAtMs: number): 
     takesInput: false,
     actor,
     door: 'control',
-    activations: [],
+    activations,
     priority: 0,
     availableAtMs,
     order: 1,
   };
+}
+
+function queuedActivation(id: string): QueuedActivation {
+  return { id, actor: 'someone', door: 'control', endsAt: 'done', bytes: 0 };
+}
+
+export function pendingInput(id: string): PendingInput {
+  const of = { agentId: 'agent', recovery: 'rerun', takesInput: false, priority: 0 } as const;
+  return { ...queuedActivation(id), ...of, order: 1, bound: false };
 }
 
 /** A thread whose open run is claimed. */
@@ -106,17 +137,14 @@ export async function claimed(store: Store, thread: ThreadKey, runId = 'run', to
   return { thread, runId, attempt: 1, token };
 }
 
-export function runRecord(
-  thread: ThreadKey,
-  id: string,
-  end?: { readonly endedAtMs: number; readonly lastSeq: number },
-): Write {
+/** It is done when it has ended. */
+export function runRecord(thread: ThreadKey, id: string, change: Partial<Run> = {}): Write {
   const value: Run = {
     id,
     threadId: thread.threadId,
     agentId: 'agent',
     agentVersion: '1',
-    status: end === undefined ? 'running' : 'done',
+    status: change.endedAtMs === undefined ? 'running' : 'done',
     actor: 'someone',
     attempt: 1,
     interruptions: 0,
@@ -124,9 +152,36 @@ export function runRecord(
     rootRunId: id,
     deliveries: [],
     createdAtMs: 0,
-    ...end,
+    ...change,
   };
   return { op: 'put', kind: 'run', id, value };
+}
+
+export function ticketRecord(thread: ThreadKey, id: string, closed?: Ticket['closed']): Write {
+  const value: Ticket = {
+    id,
+    threadId: thread.threadId,
+    runId: 'run',
+    rootRunId: 'run',
+    key: 'key',
+    kind: 'approval',
+    text: 'May it?',
+    options: [],
+    editable: false,
+    mayDecide: 'person',
+    openedAtMs: 0,
+    expiresAtMs: 0,
+    onExpiry: 'dismiss',
+    secret: false,
+    closed,
+  };
+  return { op: 'put', kind: 'ticket', id, value };
+}
+
+export function threadRecord(thread: ThreadKey, createdAtMs: number, contextId: string = thread.threadId): Write {
+  const { scope, threadId: id } = thread;
+  const value: Thread = { scope, id, contextId, settings: { options: {} }, state: {}, metadata: {}, createdAtMs };
+  return { op: 'put', kind: 'thread', id: '', value };
 }
 
 export async function allEvents(store: Store, thread: ThreadKey, page = 1000): Promise<RunEvent[]> {

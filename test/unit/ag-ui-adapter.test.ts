@@ -59,7 +59,7 @@ function terminalOf(sse: string): WireObject | undefined {
 }
 
 describe.each(['1.x', '0.x'] as const)('the stock %s client', (era) => {
-  it('runs an agent over HTTP', async () => {
+  it('runs an agent over HTTP', { tags: 'stream-ends-with-its-run' }, async () => {
     const gateway = new FakeGateway(answers);
     await using server = await serve(gateway);
     const url = server.url('/demo');
@@ -69,55 +69,61 @@ describe.each(['1.x', '0.x'] as const)('the stock %s client', (era) => {
     expect(gateway.principals).toEqual([{ scope: 'local', actor: 'ada' }]);
   });
 
-  it('answers an interrupt, and gets the result of the call that it approved', async () => {
-    const called: readonly Entry[] = [
-      { type: 'tool.started', id: 'c1', name: 'delete', runBy: 'agent' },
-      { type: 'tool.called', id: 'c1', args: '{}' },
-    ];
-    const ticket = { ...approval, toolCallId: 'c1', expiresAtMs: 4_000_000_000_000 };
-    const gateway = new FakeGateway((submission, { log }) => {
-      const afterSeq = log.head;
-      if (submission.decisions.length === 0) {
-        gateway.append(
-          ...starts(submission),
-          ...called,
-          { type: 'ticket.opened', ticket },
-          { type: 'run.waiting', ticketIds: [ticket.id] },
-        );
-      } else {
-        gateway.append(
-          { type: 'ticket.closed', ticketId: ticket.id, how: 'answered', by: { door: 'ag-ui' } },
-          { type: 'run.resumed', cause: 'decision', activation: `ag-ui:${submission.key}` },
-          {
-            type: 'tool.result',
-            id: 'c1',
-            messageId: 'x1',
-            status: 'ok',
-            parts: [{ type: 'text', text: 'gone' }],
-            origin: 'agent',
-          },
-          ended,
-        );
-      }
-      return receiptFor(submission, { afterSeq });
-    });
-    gateway.tickets.set(ticket.id, ticket);
-    await using server = await serve(gateway);
-    const url = server.url('/demo');
-    const asked = await runStockClient(era, { url, threadId, runId: 'r1', messages: [hi] });
-    expect(asked.interrupts).toMatchObject([{ id: ticket.id, reason: 'tool_call', toolCallId: 'c1' }]);
-    const resume = [{ interruptId: ticket.id, status: 'resolved', payload: { approved: true, editedArgs: { a: 1 } } }];
-    const { messages, state } = asked;
-    const done = await runStockClient(era, { url, threadId, runId: 'r2', messages, state, more: { resume } });
-    expect(gateway.submissions[1]?.decisions).toEqual([
-      { ticketId: ticket.id, answer: { type: 'approve', args: { a: 1 } } },
-    ]);
-    expect(done.events.map(({ type }) => type)).toEqual(['RUN_STARTED', 'TOOL_CALL_RESULT', 'RUN_FINISHED']);
-    expect(done.messages.at(-1)).toMatchObject({ id: 'x1', role: 'tool', toolCallId: 'c1', content: 'gone' });
-    expect(done.interrupts).toEqual([]);
-  });
+  it(
+    'answers an interrupt, and gets the result of the call that it approved',
+    { tags: 'waiting-run-shows-its-questions' },
+    async () => {
+      const called: readonly Entry[] = [
+        { type: 'tool.started', id: 'c1', name: 'delete', runBy: 'agent' },
+        { type: 'tool.called', id: 'c1', args: '{}' },
+      ];
+      const ticket = { ...approval, toolCallId: 'c1', expiresAtMs: 4_000_000_000_000 };
+      const gateway = new FakeGateway((submission, { log }) => {
+        const afterSeq = log.head;
+        if (submission.decisions.length === 0) {
+          gateway.append(
+            ...starts(submission),
+            ...called,
+            { type: 'ticket.opened', ticket },
+            { type: 'run.waiting', ticketIds: [ticket.id] },
+          );
+        } else {
+          gateway.append(
+            { type: 'ticket.closed', ticketId: ticket.id, how: 'answered', by: { door: 'ag-ui' } },
+            { type: 'run.resumed', cause: 'decision', activation: `ag-ui:${submission.key}` },
+            {
+              type: 'tool.result',
+              id: 'c1',
+              messageId: 'x1',
+              status: 'ok',
+              parts: [{ type: 'text', text: 'gone' }],
+              origin: 'agent',
+            },
+            ended,
+          );
+        }
+        return receiptFor(submission, { afterSeq });
+      });
+      gateway.questions.set(ticket.id, ticket);
+      await using server = await serve(gateway);
+      const url = server.url('/demo');
+      const asked = await runStockClient(era, { url, threadId, runId: 'r1', messages: [hi] });
+      expect(asked.interrupts).toMatchObject([{ id: ticket.id, reason: 'tool_call', toolCallId: 'c1' }]);
+      const resume = [
+        { interruptId: ticket.id, status: 'resolved', payload: { approved: true, editedArgs: { a: 1 } } },
+      ];
+      const { messages, state } = asked;
+      const done = await runStockClient(era, { url, threadId, runId: 'r2', messages, state, more: { resume } });
+      expect(gateway.submissions[1]?.decisions).toEqual([
+        { ticketId: ticket.id, answer: { type: 'approve', args: { a: 1 } } },
+      ]);
+      expect(done.events.map(({ type }) => type)).toEqual(['RUN_STARTED', 'TOOL_CALL_RESULT', 'RUN_FINISHED']);
+      expect(done.messages.at(-1)).toMatchObject({ id: 'x1', role: 'tool', toolCallId: 'c1', content: 'gone' });
+      expect(done.interrupts).toEqual([]);
+    },
+  );
 
-  it('learns why its request was refused', async () => {
+  it('learns why its request was refused', { tags: 'faults-have-stable-codes' }, async () => {
     const gateway = new FakeGateway(() => {
       throw new Fault('request-conflict', 'the request id r1 was used before with another body');
     });
@@ -130,7 +136,7 @@ describe.each(['1.x', '0.x'] as const)('the stock %s client', (era) => {
 });
 
 describe('a stream', () => {
-  it('says that the run started before the run does anything', async () => {
+  it('says that the run started before the run does anything', { tags: 'stream-begins-at-once' }, async () => {
     const gateway = new FakeGateway(accepts);
     await using server = await serve(gateway);
     const response = await post(server);
@@ -160,28 +166,32 @@ describe('a stream', () => {
     expect(types(await response.text())).toEqual(['RUN_STARTED', 'RUN_FINISHED']);
   });
 
-  it('asks what the thread waits for, and keeps the request that waits behind it', async () => {
-    const gateway = new FakeGateway((submission, { log }) =>
-      receiptFor(submission, {
-        became: 'blocked',
-        runId: 'run-2',
-        blockedBy: [approval.id],
-        state: { is: 'queued', runId: 'run-2' },
-        afterSeq: log.head,
-      }),
-    );
-    gateway.tickets.set(approval.id, approval);
-    gateway.append(
-      ...starts({ key: 'r0' }),
-      { type: 'ticket.opened', ticket: approval },
-      { type: 'run.waiting', ticketIds: [approval.id] },
-    );
-    await using server = await serve(gateway);
-    const messages = [hi, { id: 'm2', role: 'user', content: 'and now?' }];
-    const received = await runStockClient('1.x', { url: server.url('/demo'), threadId, runId: 'r1', messages });
-    expect(received.interrupts).toMatchObject([{ id: approval.id }]);
-    expect(received.messages).toEqual(messages);
-  });
+  it(
+    'asks what the thread waits for, and keeps the request that waits behind it',
+    { tags: 'waiting-run-shows-its-questions' },
+    async () => {
+      const gateway = new FakeGateway((submission, { log }) =>
+        receiptFor(submission, {
+          became: 'blocked',
+          runId: 'run-2',
+          blockedBy: [approval.id],
+          state: { is: 'queued', runId: 'run-2' },
+          afterSeq: log.head,
+        }),
+      );
+      gateway.questions.set(approval.id, approval);
+      gateway.append(
+        ...starts({ key: 'r0' }),
+        { type: 'ticket.opened', ticket: approval },
+        { type: 'run.waiting', ticketIds: [approval.id] },
+      );
+      await using server = await serve(gateway);
+      const messages = [hi, { id: 'm2', role: 'user', content: 'and now?' }];
+      const received = await runStockClient('1.x', { url: server.url('/demo'), threadId, runId: 'r1', messages });
+      expect(received.interrupts).toMatchObject([{ id: approval.id }]);
+      expect(received.messages).toEqual(messages);
+    },
+  );
 
   it('asks when the run that it queues behind begins to wait', async () => {
     const state = { is: 'queued', runId: 'run-2' } as const;
@@ -201,7 +211,7 @@ describe('a stream', () => {
     });
   });
 
-  it('is the same again for the same request, also after its end', async () => {
+  it('is the same again for the same request, also after its end', { tags: 'replay-is-the-same-again' }, async () => {
     const gateway = new FakeGateway((submission, { log }) =>
       log.head === 0
         ? answers(submission, gateway)
@@ -273,7 +283,7 @@ describe('a stream', () => {
     expect(server.logged).toEqual([]);
   });
 
-  it('comes through a silence with comments', async () => {
+  it('comes through a silence with comments', { tags: 'silence-is-commented' }, async () => {
     const gateway = new FakeGateway(accepts);
     await using server = await serve(gateway);
     const response = await post(server);
@@ -322,7 +332,7 @@ describe('a stream', () => {
     expect(terminalOf(await response.text())).toMatchObject({ type: 'RUN_ERROR', code: 'TOO_LARGE' });
   });
 
-  it('waits for a client that does not read, and loses nothing', async () => {
+  it('waits for a client that does not read, and loses nothing', { tags: 'slow-client-stalls-nobody' }, async () => {
     const gateway = new FakeGateway(accepts);
     await using server = await serve(gateway);
     const response = await post(server);
@@ -367,16 +377,20 @@ describe('a request', () => {
     ['a malformed path', '/%ff', {}, 400, { code: 'INVALID_REQUEST' }],
     ['the wrong method', '/demo', { method: 'PUT' }, 405, { code: 'UNSUPPORTED' }],
     ['the wrong method for capabilities', '/demo/capabilities', {}, 405, { code: 'UNSUPPORTED' }],
-  ])('with %s is refused', async (_, path, init, status, problem) => {
-    const gateway = new FakeGateway(answers);
-    await using server = await serve(gateway, { limits: { maxBodyBytes: 1000 } });
-    const headers = { 'content-type': 'application/json', ...init.headers };
-    const response = await fetch(server.url(path), { method: 'POST', body: JSON.stringify(body), ...init, headers });
-    expect(response.status).toBe(status);
-    expect(response.headers.get('content-type')).toBe('application/json');
-    expect(await response.json()).toMatchObject({ status, ...problem });
-    expect(gateway.submissions).toEqual([]);
-  });
+  ])(
+    'with %s is refused',
+    { tags: ['faults-have-stable-codes', 'refused-request-writes-nothing'] },
+    async (_, path, init, status, problem) => {
+      const gateway = new FakeGateway(answers);
+      await using server = await serve(gateway, { limits: { maxBodyBytes: 1000 } });
+      const headers = { 'content-type': 'application/json', ...init.headers };
+      const response = await fetch(server.url(path), { method: 'POST', body: JSON.stringify(body), ...init, headers });
+      expect(response.status).toBe(status);
+      expect(response.headers.get('content-type')).toBe('application/json');
+      expect(await response.json()).toMatchObject({ status, ...problem });
+      expect(gateway.submissions).toEqual([]);
+    },
+  );
 
   it('names the methods that are served', async () => {
     await using server = await serve(new FakeGateway(answers));

@@ -66,6 +66,24 @@ describe('decoding a run input', () => {
     expect(ActivationRequest.safeParse({ scope: 'local', actor: 'ada', ...submission }).error).toBeUndefined();
   });
 
+  it('needs no more than a thread, a run id and a message', { tags: 'bare-request-is-enough' }, () => {
+    const bare = { threadId: 't', runId: 'r', messages: [{ id: 'm1', role: 'user', content: 'hi' }] };
+    const { submission, warnings } = decodeInput(bare, to);
+    expect(warnings).toEqual([]);
+    expect(submission).toMatchObject({
+      ...to,
+      origin: 'user',
+      messages: [{ id: 'm1', role: 'user', parts: [{ type: 'text', text: 'hi' }] }],
+      decisions: [],
+      toolResults: [],
+      tools: [],
+      context: [],
+      priority: 128,
+    });
+    expect(submission.state).toBeUndefined();
+    expect(ActivationRequest.safeParse({ scope: 'local', actor: 'ada', ...submission }).error).toBeUndefined();
+  });
+
   it('refuses or decodes any JSON, and refuses with a path', () => {
     const key = fc.constantFrom(
       'threadId',

@@ -62,16 +62,22 @@ describe.each(['1.x', '0.x'] as const)('the stream of a run for %s clients', (er
     }
   }
 
-  it('is accepted by the stock client, which ends with what the thread holds', async () => {
-    await fc.assert(
-      fc.asyncProperty(runLog(true), async (log) => {
-        const sse = encodeLog(log, opening(era));
-        expect(terminals(sse)).toBe(1);
-        expectSame(await readStream(era, sse, input), log.view(runId, log.head));
-      }),
-      { numRuns: 150 },
-    );
-  });
+  it(
+    'is accepted by the stock client, which ends with what the thread holds',
+    {
+      tags: ['stream-is-well-formed', 'stream-shows-everything', 'nothing-follows-the-end', 'stream-ends-with-its-run'],
+    },
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(runLog(true), async (log) => {
+          const sse = encodeLog(log, opening(era));
+          expect(terminals(sse)).toBe(1);
+          expectSame(await readStream(era, sse, input), log.view(runId, log.head));
+        }),
+        { numRuns: 150 },
+      );
+    },
+  );
 
   it('is accepted by the stock client, whatever an agent says about who wrote what', async () => {
     await fc.assert(
@@ -87,7 +93,7 @@ describe.each(['1.x', '0.x'] as const)('the stream of a run for %s clients', (er
     );
   });
 
-  it('goes on in the stream of the request that resumes it', async () => {
+  it('goes on in the stream of the request that resumes it', { tags: 'stream-is-well-formed' }, async () => {
     await fc.assert(
       fc.asyncProperty(resumedRunLog, async ({ log, waitsAt }) => {
         const first = await readStream(era, encodeLog(log, opening(era)), input);

@@ -48,20 +48,24 @@ async function problemsIn(text: string, environment = {}): Promise<string> {
 }
 
 describe('a gateway without a configuration', () => {
-  it('listens to this machine alone, keeps its data here, and serves the demo agent', async () => {
-    const { settings, agents, file } = await load();
-    expect(settings).toMatchObject({
-      host: '127.0.0.1',
-      port: 8080,
-      dataDir: join(folder, '.anyport'),
-      store: 'file',
-      tokens: [],
-      limits: { maxRunning: 256, maxAttempts: 5, ticketTtlMs: 604_800_000, retention: { maxAgeMs: 2_592_000_000 } },
-      log: { level: 'info' },
-    });
-    expect(agents).toEqual([{ id: 'demo', type: 'demo' }]);
-    expect(file).toBeUndefined();
-  });
+  it(
+    'listens to this machine alone, keeps its data here, and serves the demo agent',
+    { tags: 'limits-have-defaults' },
+    async () => {
+      const { settings, agents, file } = await load();
+      expect(settings).toMatchObject({
+        host: '127.0.0.1',
+        port: 8080,
+        dataDir: join(folder, '.anyport'),
+        store: 'file',
+        tokens: [],
+        limits: { maxRunning: 256, maxAttempts: 5, ticketTtlMs: 604_800_000, retention: { maxAgeMs: 2_592_000_000 } },
+        log: { level: 'info' },
+      });
+      expect(agents).toEqual([{ id: 'demo', type: 'demo' }]);
+      expect(file).toBeUndefined();
+    },
+  );
 });
 
 describe('anyport.yaml', () => {

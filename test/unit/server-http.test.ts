@@ -215,6 +215,18 @@ describe('what a browser is told', () => {
     expect(served.seen).toEqual([]);
   });
 
+  it('lets it name its requests, go on with a stream, and read what an answer’s head says', async () => {
+    const served = await serve();
+    const asked = preflight('http://localhost:3000');
+    const names = 'authorization,content-type,idempotency-key,last-event-id';
+    const headers = { ...asked.headers, 'access-control-request-headers': names };
+    const allowed = await served.get('/stub', { ...asked, headers });
+    expect(allowed.headers['access-control-allow-headers']).toBe(names);
+    const answer = await served.get('/stub', { headers: { origin: 'http://localhost:3000' } });
+    const exposed = answer.headers['access-control-expose-headers']?.split(', ');
+    expect(exposed).toEqual(expect.arrayContaining(['Location', 'Idempotency-Replayed', 'Retry-After']));
+  });
+
   it('includes the refusal of its token', async () => {
     const served = await serve({ tokens });
     const { headers } = await served.get('/stub', { headers: { origin: 'http://localhost:3000' } });
@@ -238,13 +250,17 @@ describe('health', () => {
     expect((await served.get('/health/live')).status).toBe(200);
   });
 
-  it('is not ready before the gateway is open, and nothing else is answered', async () => {
-    const starting = new Served({}, [['/stub']]);
-    starting.port = await starting.server.listen();
-    open.push(starting);
-    expect(await starting.get('/health/ready')).toMatchObject({ status: 503, body: '{"status":"starting"}' });
-    expect((await starting.get('/stub')).body).toBe('refused: shutting-down');
-  });
+  it(
+    'is not ready before the gateway is open, and nothing else is answered',
+    { tags: 'not-ready-before-recovery' },
+    async () => {
+      const starting = new Served({}, [['/stub']]);
+      starting.port = await starting.server.listen();
+      open.push(starting);
+      expect(await starting.get('/health/ready')).toMatchObject({ status: 503, body: '{"status":"starting"}' });
+      expect((await starting.get('/stub')).body).toBe('refused: shutting-down');
+    },
+  );
 });
 
 describe('a request’s log line', () => {

@@ -34,7 +34,7 @@ describe('an activation key', () => {
     expect(driver.accept(said.queued)).toMatchObject({ was: 'repeated', became: 'blocked', blockedBy: [ticketId] });
   });
 
-  it('attaches after the end, and tells where the answer is in the log', () => {
+  it('attaches after the end, and tells where the answer is in the log', { tags: 'same-request-is-one-run' }, () => {
     const driver = new LaneDriver();
     const { token, runId, firstSeq } = driver.start({ key: 'k' });
     driver.say(token, 'hi');
@@ -56,15 +56,19 @@ describe('an activation key', () => {
     expect(driver.phase).toBeUndefined();
   });
 
-  it('refuses another body under the same key, and writes nothing', () => {
-    const driver = new LaneDriver();
-    driver.accept({ key: 'k', messages: ['one'] });
-    const before = driver.lane;
-    expect(refusal(() => driver.accept({ key: 'k', messages: ['two'] }))).toBe('request-conflict');
-    expect(driver.lane).toBe(before);
-    driver.settle(driver.claim().token);
-    expect(refusal(() => driver.accept({ key: 'k', messages: ['two'] }))).toBe('request-conflict');
-  });
+  it(
+    'refuses another body under the same key, and writes nothing',
+    { tags: ['same-request-is-one-run', 'refused-request-writes-nothing'] },
+    () => {
+      const driver = new LaneDriver();
+      driver.accept({ key: 'k', messages: ['one'] });
+      const before = driver.lane;
+      expect(refusal(() => driver.accept({ key: 'k', messages: ['two'] }))).toBe('request-conflict');
+      expect(driver.lane).toBe(before);
+      driver.settle(driver.claim().token);
+      expect(refusal(() => driver.accept({ key: 'k', messages: ['two'] }))).toBe('request-conflict');
+    },
+  );
 
   it('is a name of its own on each door', () => {
     const driver = new LaneDriver();
@@ -80,7 +84,7 @@ describe('an expected run', () => {
     expect(driver.accept({ expectedRunId: runId, whenBusy: 'steer' }).became).toBe('pending');
   });
 
-  it('refuses the request when another run, or none, is open', () => {
+  it('refuses the request when another run, or none, is open', { tags: 'expected-run-must-be-open' }, () => {
     const driver = new LaneDriver();
     const { token, runId } = driver.start();
     expect(refusal(() => driver.accept({ expectedRunId: 'run-0' }))).toBe('run-conflict');
@@ -91,14 +95,14 @@ describe('an expected run', () => {
 });
 
 describe('a refused request', () => {
-  it('creates no thread', () => {
+  it('creates no thread', { tags: 'refused-request-writes-nothing' }, () => {
     const driver = new LaneDriver();
     expect(refusal(() => driver.accept({ base: 'nowhere' }))).toBe('not-found');
     expect(driver.lane).toBeUndefined();
     expect(driver.all('thread')).toEqual([]);
   });
 
-  it('is what every other command on a thread that is not there gets', () => {
+  it('is what every other command on a thread that is not there gets', { tags: 'unknown-thread-is-not-found' }, () => {
     const driver = new LaneDriver();
     expect(refusal(() => driver.interrupt())).toBe('not-found');
     expect(refusal(() => driver.do({ type: 'tick' }))).toBe('not-found');

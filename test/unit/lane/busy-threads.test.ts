@@ -23,7 +23,7 @@ describe('queue', () => {
     expect(driver.log.map((event) => event.type)).toEqual(['run.queued', 'run.started', 'message.added']);
   });
 
-  it('makes a new run behind one that runs', () => {
+  it('makes a new run behind one that runs', { tags: ['busy-thread-does-as-asked', 'one-run-at-a-time'] }, () => {
     const { driver, token } = running();
     const second = driver.accept({ messages: ['second'], token: 'unused' });
     expect(second).toMatchObject({ became: 'queued', blockedBy: [], started: undefined });
@@ -33,13 +33,13 @@ describe('queue', () => {
     expect(driver.history()).toEqual(['user: first', 'user: second']);
   });
 
-  it('names the questions that a waiting run stands on', () => {
+  it('names the questions that a waiting run stands on', { tags: 'receipt-says-what-became' }, () => {
     const { driver, ticketId } = waiting();
     expect(driver.accept()).toMatchObject({ became: 'blocked', blockedBy: [ticketId] });
     expect(driver.tryClaim()).toBeUndefined();
   });
 
-  it('keeps the order within a priority, and a lower one goes first', () => {
+  it('keeps the order within a priority, and a lower one goes first', { tags: 'priority-then-order' }, () => {
     const { driver, token } = running();
     for (const [text, priority] of [
       ['b', 5],
@@ -57,45 +57,57 @@ describe('queue', () => {
 });
 
 describe('steer', () => {
-  it('becomes pending input of the run that runs', () => {
-    const { driver, runId } = running();
-    const steered = driver.accept({ messages: ['more'], whenBusy: 'steer' });
-    expect(steered).toMatchObject({ became: 'pending', activation: { state: { is: 'pending', runId } } });
-    expect(driver.log.at(-1)).toMatchObject({ type: 'input.staged', runId, activation: steered.activation.id });
-    expect(driver.history()).toEqual(['user: first']);
-  });
+  it(
+    'becomes pending input of the run that runs',
+    { tags: ['busy-thread-does-as-asked', 'receipt-says-what-became'] },
+    () => {
+      const { driver, runId } = running();
+      const steered = driver.accept({ messages: ['more'], whenBusy: 'steer' });
+      expect(steered).toMatchObject({ became: 'pending', activation: { state: { is: 'pending', runId } } });
+      expect(driver.log.at(-1)).toMatchObject({ type: 'input.staged', runId, activation: steered.activation.id });
+      expect(driver.history()).toEqual(['user: first']);
+    },
+  );
 
-  it('is an answer in words to a run that waits: it resumes with its questions open', () => {
-    const { driver, token, ticketId } = waiting();
-    driver.accept({ messages: ['do it differently'], whenBusy: 'steer' });
-    expect(driver.phase).toBe('running');
-    expect(driver.events('run.resumed')).toMatchObject([{ cause: 'input' }]);
-    expect(driver.get('ticket', ticketId).closed).toBeUndefined();
-    const { messages } = driver.do({ type: 'takeInput', token, key: '1' });
-    expect(messages).toHaveLength(1);
-    driver.do({ type: 'withdraw', token, ticketIds: [ticketId] });
-    expect(driver.get('ticket', ticketId).closed?.decision).toEqual({ how: 'withdrawn' });
-  });
+  it(
+    'is an answer in words to a run that waits: it resumes with its questions open',
+    { tags: 'words-can-answer-a-waiting-run' },
+    () => {
+      const { driver, token, ticketId } = waiting();
+      driver.accept({ messages: ['do it differently'], whenBusy: 'steer' });
+      expect(driver.phase).toBe('running');
+      expect(driver.events('run.resumed')).toMatchObject([{ cause: 'input' }]);
+      expect(driver.get('ticket', ticketId).closed).toBeUndefined();
+      const { messages } = driver.do({ type: 'takeInput', token, key: '1' });
+      expect(messages).toHaveLength(1);
+      driver.do({ type: 'withdraw', token, ticketIds: [ticketId] });
+      expect(driver.get('ticket', ticketId).closed?.decision).toEqual({ how: 'withdrawn' });
+    },
+  );
 
-  it('wakes a run that waits without a process', () => {
+  it('wakes a run that waits without a process', { tags: 'words-can-answer-a-waiting-run' }, () => {
     const { driver } = waiting();
     driver.pass(driver.rules.parkAfterMs);
     expect(driver.phase).toBe('parked');
     expect(driver.accept({ whenBusy: 'steer', token: 'two' }).started).toMatchObject({ token: 'two', attempt: 2 });
   });
 
-  it('queues behind an agent that takes no input, and the receipt says so', () => {
-    const driver = new LaneDriver();
-    driver.start({ agent: { ...agent, takesInput: false } });
-    expect(driver.accept({ whenBusy: 'steer', agent: { ...agent, takesInput: false } }).became).toBe('queued');
-  });
+  it(
+    'queues behind an agent that takes no input, and the receipt says so',
+    { tags: 'steer-falls-back-to-the-queue' },
+    () => {
+      const driver = new LaneDriver();
+      driver.start({ agent: { ...agent, takesInput: false } });
+      expect(driver.accept({ whenBusy: 'steer', agent: { ...agent, takesInput: false } }).became).toBe('queued');
+    },
+  );
 
   it('queues behind the run of another agent', () => {
     const { driver } = running();
     expect(driver.accept({ whenBusy: 'steer', agent: { ...agent, id: 'other' } }).became).toBe('queued');
   });
 
-  it('queues behind a run that is being stopped', () => {
+  it('queues behind a run that is being stopped', { tags: 'steer-falls-back-to-the-queue' }, () => {
     const { driver, runId } = running();
     driver.cancel({ run: runId });
     expect(driver.accept({ whenBusy: 'steer' }).became).toBe('queued');
@@ -117,28 +129,38 @@ describe('steer', () => {
 });
 
 describe('interrupt', () => {
-  it('stops the run, and starts when its holder has let go', () => {
-    const { driver, token, runId } = running();
-    const urgent = driver.accept({ messages: ['stop, do this'], whenBusy: 'interrupt', token: 'unused' });
-    expect(urgent).toMatchObject({ became: 'queued', started: undefined });
-    expect(driver.phase).toBe('stopping');
-    expect(driver.events('run.stopping')).toMatchObject([{ runId, reason: 'interrupted', by: 'alice' }]);
-    driver.nowMs += 10;
-    const { started } = driver.settle(token, undefined, { token: 'next' });
-    expect(driver.outcomeOf(runId)).toEqual({ type: 'cancelled', by: 'alice', reason: 'interrupted' });
-    expect(started).toMatchObject({ token: 'next', fresh: { messages: [{ parts: [{ text: 'stop, do this' }] }] } });
-  });
+  it(
+    'stops the run, and starts when its holder has let go',
+    { tags: ['busy-thread-does-as-asked', 'interrupt-starts-the-next-soon'] },
+    () => {
+      const { driver, token, runId } = running();
+      const urgent = driver.accept({ messages: ['stop, do this'], whenBusy: 'interrupt', token: 'unused' });
+      expect(urgent).toMatchObject({ became: 'queued', started: undefined });
+      expect(driver.phase).toBe('stopping');
+      expect(driver.events('run.stopping')).toMatchObject([{ runId, reason: 'interrupted', by: 'alice' }]);
+      driver.nowMs += 10;
+      const { started } = driver.settle(token, undefined, { token: 'next' });
+      expect(driver.outcomeOf(runId)).toEqual({ type: 'cancelled', by: 'alice', reason: 'interrupted' });
+      expect(started).toMatchObject({ token: 'next', fresh: { messages: [{ parts: [{ text: 'stop, do this' }] }] } });
+    },
+  );
 
-  it('starts after the grace when the old agent is slow, and its token is worth nothing then', () => {
-    const { driver, token } = running();
-    driver.accept({ whenBusy: 'interrupt' });
-    driver.pass(driver.rules.graceMs - 1);
-    expect(driver.phase).toBe('stopping');
-    driver.append(token, { type: 'notice', level: 'info', text: 'still here' });
-    driver.pass(1);
-    expect(refusal(() => driver.append(token, { type: 'notice', level: 'info', text: 'too late' }))).toBe('claim-lost');
-    expect(driver.finish({ token: 'next' }).started).toMatchObject({ token: 'next' });
-  });
+  it(
+    'starts after the grace when the old agent is slow, and its token is worth nothing then',
+    { tags: ['slow-agent-fails-no-interrupt', 'claim-alone-may-write'] },
+    () => {
+      const { driver, token } = running();
+      driver.accept({ whenBusy: 'interrupt' });
+      driver.pass(driver.rules.graceMs - 1);
+      expect(driver.phase).toBe('stopping');
+      driver.append(token, { type: 'notice', level: 'info', text: 'still here' });
+      driver.pass(1);
+      expect(refusal(() => driver.append(token, { type: 'notice', level: 'info', text: 'too late' }))).toBe(
+        'claim-lost',
+      );
+      expect(driver.finish({ token: 'next' }).started).toMatchObject({ token: 'next' });
+    },
+  );
 
   it('ends a waiting run as cancelled, its questions withdrawn', () => {
     const { driver, token, runId, ticketId } = waiting();
@@ -157,19 +179,23 @@ describe('interrupt', () => {
     expect(driver.finish({ token: 'next' }).started).toBeDefined();
   });
 
-  it('supersedes what the same actor had queued, and leaves the work of others', () => {
-    const { driver } = running();
-    const mine = driver.accept({ messages: ['mine'] });
-    const pending = driver.accept({ messages: ['pending'], whenBusy: 'steer' });
-    const theirs = driver.accept({ messages: ['theirs'], by: bob });
-    driver.accept({ messages: ['urgent'], whenBusy: 'interrupt' });
-    expect(driver.get('activation', mine.activation.id).state).toMatchObject({
-      is: 'answered',
-      outcome: { type: 'cancelled', reason: 'superseded' },
-    });
-    expect(driver.stateOf(pending.activation)).toBe('retracted');
-    expect(driver.stateOf(theirs.activation)).toBe('queued');
-  });
+  it(
+    'supersedes what the same actor had queued, and leaves the work of others',
+    { tags: ['interrupt-supersedes-own-queue', 'ended-run-says-how'] },
+    () => {
+      const { driver } = running();
+      const mine = driver.accept({ messages: ['mine'] });
+      const pending = driver.accept({ messages: ['pending'], whenBusy: 'steer' });
+      const theirs = driver.accept({ messages: ['theirs'], by: bob });
+      driver.accept({ messages: ['urgent'], whenBusy: 'interrupt' });
+      expect(driver.get('activation', mine.activation.id).state).toMatchObject({
+        is: 'answered',
+        outcome: { type: 'cancelled', reason: 'superseded' },
+      });
+      expect(driver.stateOf(pending.activation)).toBe('retracted');
+      expect(driver.stateOf(theirs.activation)).toBe('queued');
+    },
+  );
 
   it('goes before the queued work and the pending input of others', () => {
     const { driver, token } = running();
@@ -214,14 +240,18 @@ describe('interrupt', () => {
 });
 
 describe('reject', () => {
-  it('refuses while a run runs, and writes nothing', () => {
-    const { driver } = running();
-    const before = driver.lane;
-    expect(refusal(() => driver.accept({ whenBusy: 'reject' }))).toBe('run-conflict');
-    expect(driver.lane).toBe(before);
-  });
+  it(
+    'refuses while a run runs, and writes nothing',
+    { tags: ['reject-refuses-on-a-busy-thread', 'busy-thread-does-as-asked'] },
+    () => {
+      const { driver } = running();
+      const before = driver.lane;
+      expect(refusal(() => driver.accept({ whenBusy: 'reject' }))).toBe('run-conflict');
+      expect(driver.lane).toBe(before);
+    },
+  );
 
-  it('refuses while a run waits, naming the questions', () => {
+  it('refuses while a run waits, naming the questions', { tags: 'reject-refuses-on-a-busy-thread' }, () => {
     const { driver, ticketId } = waiting();
     expect(() => driver.accept({ whenBusy: 'reject' })).toThrow(ticketId);
   });
@@ -265,6 +295,33 @@ describe('the queue of a thread', () => {
     driver.accept();
     driver.settle(token, undefined, { token: 'two' });
     expect(driver.accept().became).toBe('queued');
+  });
+});
+
+describe('all queues together', () => {
+  it('are limited; what executes at once does not wait', () => {
+    const driver = new LaneDriver({ queueInAll: 3 });
+    const full = { ...driver.acceptance({ token: 'one' }), waitsInAll: 3 };
+    expect(driver.do(full).became).toBe('running');
+    expect(refusal(() => driver.do({ ...driver.acceptance({ token: 'two' }), waitsInAll: 3 }))).toBe('too-many');
+    expect(driver.do({ ...driver.acceptance(), waitsInAll: 2 }).became).toBe('queued');
+  });
+
+  it('take no request without a slot on an idle thread when they are full', () => {
+    const driver = new LaneDriver({ queueInAll: 3 });
+    expect(refusal(() => driver.do({ ...driver.acceptance(), waitsInAll: 3 }))).toBe('too-many');
+  });
+});
+
+describe('a receipt', () => {
+  it('stays with the request: its repetition finds what it became, however it stands by then', () => {
+    const driver = new LaneDriver();
+    const { token, runId } = driver.start();
+    const said = { key: 'k', messages: ['again'], whenBusy: 'steer' } as const;
+    const received = { became: 'pending', runId, blockedBy: [] };
+    expect(driver.accept(said).activation.received).toEqual(received);
+    driver.settle(token, undefined, { token: 'two' });
+    expect(driver.accept(said)).toMatchObject({ was: 'repeated', became: 'running', activation: { received } });
   });
 });
 

@@ -2,16 +2,20 @@ import { describe, expect, it } from 'vitest';
 import { agent, failed, LaneDriver, refusal } from '../../support/lane-driver.ts';
 
 describe('the loss of an owner', () => {
-  it.each(['rerun', 'resume'] as const)('lets an agent that can %s go on at once, and is no failure', (recovery) => {
-    const driver = new LaneDriver();
-    const { token, runId } = driver.start({ agent: { ...agent, recovery } });
-    driver.do({ type: 'lost', token });
-    expect(driver.claim()).toMatchObject({ runId, attempt: 2 });
-    expect(driver.lane?.open).toMatchObject({ failures: 0, interruptions: 1 });
-    const [retrying] = driver.events('run.retrying');
-    expect(retrying).toMatchObject({ nextAttempt: 2 });
-    expect(retrying?.fault).toBeUndefined();
-  });
+  it.each(['rerun', 'resume'] as const)(
+    'lets an agent that can %s go on at once, and is no failure',
+    { tags: 'dead-process-costs-an-interruption' },
+    (recovery) => {
+      const driver = new LaneDriver();
+      const { token, runId } = driver.start({ agent: { ...agent, recovery } });
+      driver.do({ type: 'lost', token });
+      expect(driver.claim()).toMatchObject({ runId, attempt: 2 });
+      expect(driver.lane?.open).toMatchObject({ failures: 0, interruptions: 1 });
+      const [retrying] = driver.events('run.retrying');
+      expect(retrying).toMatchObject({ nextAttempt: 2 });
+      expect(retrying?.fault).toBeUndefined();
+    },
+  );
 
   it('ends the run of an agent that cannot be run again as interrupted, its items kept', () => {
     const driver = new LaneDriver();
@@ -24,7 +28,7 @@ describe('the loss of an owner', () => {
     expect(driver.history()).toEqual(['user: hello', 'assistant: half']);
   });
 
-  it('is survived 19 times, and ends the run at the 20th', () => {
+  it('is survived 19 times, and ends the run at the 20th', { tags: 'dead-process-costs-an-interruption' }, () => {
     const driver = new LaneDriver();
     const { runId, token } = driver.start();
     let held = token;
@@ -136,7 +140,7 @@ describe('a clean release', () => {
 });
 
 describe('a claim', () => {
-  it('is the only one of its thread', () => {
+  it('is the only one of its thread', { tags: 'one-run-at-a-time' }, () => {
     const driver = new LaneDriver();
     driver.start();
     driver.accept();
@@ -173,7 +177,7 @@ describe('a claim', () => {
     expect(driver.lane).toBe(before);
   });
 
-  it('fences every command of its holder', () => {
+  it('fences every command of its holder', { tags: 'claim-alone-may-write' }, () => {
     const driver = new LaneDriver();
     driver.start({ token: 'one' });
     driver.do({ type: 'lost', token: 'one' });

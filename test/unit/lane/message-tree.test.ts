@@ -79,42 +79,50 @@ describe('a client that sends its whole copy', () => {
     expect(driver.get('message', 'u1').clientId).toBeUndefined();
   });
 
-  it('regenerates: the answer is a sibling, and nothing is added to the question', () => {
-    const client = talked('one', 'two');
-    client.list.pop();
-    const before = client.driver.all('message').length;
-    client.turn();
-    expect(client.driver.history().slice(2)).toEqual(['user: two', 'assistant: answer 3']);
-    expect(client.driver.all('message')).toHaveLength(before + 1);
-    expect(client.driver.events('thread.branched')).toMatchObject([{ headId: 'u2' }]);
-    client.say('three', 'u3');
-    client.turn();
-    expect(client.driver.history().slice(2)).toEqual([
-      'user: two',
-      'assistant: answer 3',
-      'user: three',
-      'assistant: answer 4',
-    ]);
-    expectTree(client);
-  });
+  it(
+    'regenerates: the answer is a sibling, and nothing is added to the question',
+    { tags: 'client-copy-deletes-nothing' },
+    () => {
+      const client = talked('one', 'two');
+      client.list.pop();
+      const before = client.driver.all('message').length;
+      client.turn();
+      expect(client.driver.history().slice(2)).toEqual(['user: two', 'assistant: answer 3']);
+      expect(client.driver.all('message')).toHaveLength(before + 1);
+      expect(client.driver.events('thread.branched')).toMatchObject([{ headId: 'u2' }]);
+      client.say('three', 'u3');
+      client.turn();
+      expect(client.driver.history().slice(2)).toEqual([
+        'user: two',
+        'assistant: answer 3',
+        'user: three',
+        'assistant: answer 4',
+      ]);
+      expectTree(client);
+    },
+  );
 
-  it('edits in place: the same id with other content branches from its parent', () => {
-    const client = talked('one', 'two');
-    client.list = [...client.list.slice(0, 2), user('two, but better', 'u2')];
-    client.turn();
-    expect(client.driver.history()).toEqual([
-      'user: one',
-      'assistant: answer 1',
-      'user: two, but better',
-      'assistant: answer 3',
-    ]);
-    const edited = client.driver.all('message').find((message) => message.clientId === 'u2');
-    expect(client.driver.find('alias', 'u2')).toEqual({ messageIds: [edited?.id] });
-    client.say('three', 'u3');
-    client.turn();
-    expect(client.driver.history()).toHaveLength(6);
-    expectTree(client);
-  });
+  it(
+    'edits in place: the same id with other content branches from its parent',
+    { tags: 'client-copy-deletes-nothing' },
+    () => {
+      const client = talked('one', 'two');
+      client.list = [...client.list.slice(0, 2), user('two, but better', 'u2')];
+      client.turn();
+      expect(client.driver.history()).toEqual([
+        'user: one',
+        'assistant: answer 1',
+        'user: two, but better',
+        'assistant: answer 3',
+      ]);
+      const edited = client.driver.all('message').find((message) => message.clientId === 'u2');
+      expect(client.driver.find('alias', 'u2')).toEqual({ messageIds: [edited?.id] });
+      client.say('three', 'u3');
+      client.turn();
+      expect(client.driver.history()).toHaveLength(6);
+      expectTree(client);
+    },
+  );
 
   it('edits in place twice, then asks the last one again', () => {
     const client = talked('one');
@@ -169,29 +177,33 @@ describe('a client that sends its whole copy', () => {
     expect(client.driver.events('thread.branched')).toHaveLength(1);
   });
 
-  it('is stale in a second tab: it branches where its copy ends, and both branches are there', () => {
-    const first = talked('one');
-    const second = first.copy();
-    first.say('two', 'u2');
-    first.turn();
-    second.say('another two', 'v2');
-    second.turn();
-    expect(second.driver.history()).toEqual([
-      'user: one',
-      'assistant: answer 1',
-      'user: another two',
-      'assistant: answer 102',
-    ]);
-    first.say('three', 'u3');
-    first.turn();
-    expect(first.driver.history().slice(2)).toEqual([
-      'user: two',
-      'assistant: answer 2',
-      'user: three',
-      'assistant: answer 3',
-    ]);
-    expectTree(first);
-  });
+  it(
+    'is stale in a second tab: it branches where its copy ends, and both branches are there',
+    { tags: 'client-copy-deletes-nothing' },
+    () => {
+      const first = talked('one');
+      const second = first.copy();
+      first.say('two', 'u2');
+      first.turn();
+      second.say('another two', 'v2');
+      second.turn();
+      expect(second.driver.history()).toEqual([
+        'user: one',
+        'assistant: answer 1',
+        'user: another two',
+        'assistant: answer 102',
+      ]);
+      first.say('three', 'u3');
+      first.turn();
+      expect(first.driver.history().slice(2)).toEqual([
+        'user: two',
+        'assistant: answer 2',
+        'user: three',
+        'assistant: answer 3',
+      ]);
+      expectTree(first);
+    },
+  );
 
   it('does not know what came through another door: that tail is kept, and goes first', () => {
     const client = talked('one');
@@ -350,20 +362,24 @@ describe('a client that talks while a run is open', () => {
     expectTree(client);
   });
 
-  it('sends two messages in a row that both wait: each is added once, in order', () => {
-    const client = new WebClient();
-    const { driver } = client;
-    const { token } = driver.start({ by: bob, messages: ['busy'] });
-    client.say('one', 'u1');
-    driver.accept(client.post());
-    client.say('two', 'u2');
-    driver.accept(client.post());
-    driver.settle(token);
-    driver.settle(driver.claim().token);
-    driver.settle(driver.claim().token);
-    expect(driver.history()).toEqual(['user: busy', 'user: one', 'user: two']);
-    expectTree(client);
-  });
+  it(
+    'sends two messages in a row that both wait: each is added once, in order',
+    { tags: 'messages-keep-their-order' },
+    () => {
+      const client = new WebClient();
+      const { driver } = client;
+      const { token } = driver.start({ by: bob, messages: ['busy'] });
+      client.say('one', 'u1');
+      driver.accept(client.post());
+      client.say('two', 'u2');
+      driver.accept(client.post());
+      driver.settle(token);
+      driver.settle(driver.claim().token);
+      driver.settle(driver.claim().token);
+      expect(driver.history()).toEqual(['user: busy', 'user: one', 'user: two']);
+      expectTree(client);
+    },
+  );
 
   it('edits, while it waits, a message that waits: both versions are kept, the later one behind', () => {
     const client = new WebClient();
@@ -412,13 +428,13 @@ describe('a message that is sent as new', () => {
 });
 
 describe('a message that branches by name', () => {
-  it('hangs on the message it names', () => {
+  it('hangs on the message it names', { tags: 'branch-needs-its-message' }, () => {
     const client = talked('one', 'two');
     client.driver.start({ base: 'u1', messages: ['instead'] });
     expect(client.driver.history()).toEqual(['user: one', 'user: instead']);
   });
 
-  it('is refused when there is no such message', () => {
+  it('is refused when there is no such message', { tags: 'branch-needs-its-message' }, () => {
     const client = talked('one');
     expect(refusal(() => client.driver.accept({ base: 'u9' }))).toBe('not-found');
   });

@@ -64,7 +64,7 @@ describe('a question', () => {
 });
 
 describe('a decision', () => {
-  it('closes the ticket and resumes its run', () => {
+  it('closes the ticket and resumes its run', { tags: 'questions-are-everybodys' }, () => {
     const { driver, runId, ticketId } = asking();
     expect(driver.decide(ticketId, { type: 'approve' }, bob)).toMatchObject({
       was: 'decided',
@@ -86,16 +86,20 @@ describe('a decision', () => {
     expect(driver.claim()).toMatchObject({ runId, attempt: 2 });
   });
 
-  it('that is first wins: the same again is a no-op with the first outcome', () => {
-    const { driver, ticketId } = asking();
-    const first = driver.decide(ticketId, { type: 'approve' }, alice, 'd1');
-    const before = driver.lane;
-    expect(driver.decide(ticketId, { type: 'approve' }, bob)).toEqual({ ...first, was: 'repeated' });
-    expect(driver.decide(ticketId, { type: 'approve' }, alice, 'd1')).toEqual({ ...first, was: 'repeated' });
-    expect(driver.lane).toBe(before);
-  });
+  it(
+    'that is first wins: the same again is a no-op with the first outcome',
+    { tags: 'one-decision-per-question' },
+    () => {
+      const { driver, ticketId } = asking();
+      const first = driver.decide(ticketId, { type: 'approve' }, alice, 'd1');
+      const before = driver.lane;
+      expect(driver.decide(ticketId, { type: 'approve' }, bob)).toEqual({ ...first, was: 'repeated' });
+      expect(driver.decide(ticketId, { type: 'approve' }, alice, 'd1')).toEqual({ ...first, was: 'repeated' });
+      expect(driver.lane).toBe(before);
+    },
+  );
 
-  it('that differs from the first is a conflict and changes nothing', () => {
+  it('that differs from the first is a conflict and changes nothing', { tags: 'one-decision-per-question' }, () => {
     const { driver, ticketId } = asking();
     driver.decide(ticketId, { type: 'approve' });
     const before = driver.lane;
@@ -131,7 +135,7 @@ describe('a decision', () => {
     expect(driver.decide(ticketId, { type: 'dismiss' }).was).toBe('repeated');
   });
 
-  it('on a question that is not there is not found', () => {
+  it('on a question that is not there is not found', { tags: 'unknown-question-is-not-found' }, () => {
     const { driver } = asking();
     expect(refusal(() => driver.decide('ticket-0', { type: 'approve' }))).toBe('not-found');
   });
@@ -159,7 +163,7 @@ describe('an answer that does not fit', () => {
     ['a value for an approval', {}, { type: 'value', value: true }],
     ['changed arguments where they may not change', {}, { type: 'approve', args: { path: '/' } }],
     ['changed arguments with an option', {}, { type: 'option', optionId: 'allow-once', args: {} }],
-  ])('is %s: the question stays open', (_, question, answer) => {
+  ])('is %s: the question stays open', { tags: 'invalid-answer-leaves-it-open' }, (_, question, answer) => {
     const { driver, ticketId } = asking(question);
     const before = driver.lane;
     expect(refusal(() => driver.decide(ticketId, answer))).toBe('invalid-answer');
@@ -207,20 +211,24 @@ describe('a question that nobody answers in time', () => {
     expect(refusal(() => driver.say(token, 'late'))).toBe('claim-lost');
   });
 
-  it.each(['approve', 'dismiss'] as const)('takes no late %s, and the refusal has no side effects', (type) => {
-    for (const onExpiry of ['dismiss', 'fail'] as const) {
-      const { driver, ticketId } = asking({ expiresInMs: 1_000, onExpiry });
-      driver.nowMs += 1_000;
-      const before = driver.lane;
-      const head = driver.log.length;
-      expect(refusal(() => driver.decide(ticketId, { type }))).toBe('decision-conflict');
-      expect(driver.lane).toBe(before);
-      expect(driver.log).toHaveLength(head);
-      driver.pass(0);
-      expect(driver.get('ticket', ticketId).closed?.decision).toEqual({ how: 'expired' });
-      expect(refusal(() => driver.decide(ticketId, { type }))).toBe('decision-conflict');
-    }
-  });
+  it.each(['approve', 'dismiss'] as const)(
+    'takes no late %s, and the refusal has no side effects',
+    { tags: 'late-decision-does-nothing' },
+    (type) => {
+      for (const onExpiry of ['dismiss', 'fail'] as const) {
+        const { driver, ticketId } = asking({ expiresInMs: 1_000, onExpiry });
+        driver.nowMs += 1_000;
+        const before = driver.lane;
+        const head = driver.log.length;
+        expect(refusal(() => driver.decide(ticketId, { type }))).toBe('decision-conflict');
+        expect(driver.lane).toBe(before);
+        expect(driver.log).toHaveLength(head);
+        driver.pass(0);
+        expect(driver.get('ticket', ticketId).closed?.decision).toEqual({ how: 'expired' });
+        expect(refusal(() => driver.decide(ticketId, { type }))).toBe('decision-conflict');
+      }
+    },
+  );
 
   it('does not expire once its run is told to stop: then it is withdrawn', () => {
     const { driver, token, runId, ticketId } = asking({ expiresInMs: 1_000 });

@@ -1,14 +1,33 @@
 import { describe, expect, it } from 'vitest';
 import { alice, bob, failed, LaneDriver, refusal, user } from '../../support/lane-driver.ts';
 
+describe('what waits', () => {
+  it('is changed by whoever brought it in, through any door, and by nobody else', () => {
+    const driver = new LaneDriver();
+    driver.start();
+    const activationId = driver.accept().activation.id;
+    const others = driver.accept({ by: bob }).activation.id;
+    const edited = { type: 'edit', activationId, revision: 1, messages: [user('other words')] } as const;
+    expect(refusal(() => driver.do({ ...edited, by: bob }))).toBe('forbidden');
+    expect(refusal(() => driver.do({ type: 'retract', activationId, by: bob }))).toBe('forbidden');
+    const swap = { type: 'reorder', activationIds: [others, activationId] } as const;
+    expect(refusal(() => driver.do({ ...swap, by: alice }))).toBe('forbidden');
+    expect(refusal(() => driver.do({ ...swap, by: bob }))).toBe('forbidden');
+    const elsewhere = { ...alice, door: 'control' } as const;
+    expect(driver.do({ ...edited, by: elsewhere }).activation.revision).toBe(2);
+    driver.do({ type: 'retract', activationId, by: elsewhere });
+    expect(driver.stateOf({ id: activationId })).toBe('retracted');
+  });
+});
+
 describe('retract', () => {
-  it('takes queued input back: its run ends without a start', () => {
+  it('takes queued input back: its run ends without a start', { tags: 'waiting-input-can-be-changed' }, () => {
     const driver = new LaneDriver();
     driver.start();
     const { activation } = driver.accept();
     const runId = 'runId' in activation.state ? activation.state.runId : '';
-    driver.do({ type: 'retract', activationId: activation.id, by: bob });
-    expect(driver.get('activation', activation.id).state).toMatchObject({ is: 'retracted', by: 'bob' });
+    driver.do({ type: 'retract', activationId: activation.id, by: alice });
+    expect(driver.get('activation', activation.id).state).toMatchObject({ is: 'retracted', by: 'alice' });
     expect(driver.get('run', runId)).toMatchObject({ status: 'done', outcome: { type: 'cancelled' } });
     const events = driver.log.filter((event) => event.runId === runId).map((event) => event.type);
     expect(events).toEqual(['run.queued', 'input.retracted', 'run.finished']);
@@ -45,7 +64,7 @@ describe('retract', () => {
     expect(driver.lane).toBe(before);
   });
 
-  it('is refused for what a run has taken, and for what never was', () => {
+  it('is refused for what a run has taken, and for what never was', { tags: 'waiting-input-can-be-changed' }, () => {
     const driver = new LaneDriver();
     driver.start({ key: 'k' });
     expect(refusal(() => driver.do({ type: 'retract', activationId: 'ag-ui:k', by: alice }))).toBe('input-taken');
@@ -54,26 +73,30 @@ describe('retract', () => {
 });
 
 describe('edit', () => {
-  it.each(['queue', 'steer'] as const)('changes what input says that waits (%s)', (whenBusy) => {
-    const driver = new LaneDriver();
-    const { token } = driver.start();
-    const { activation } = driver.accept({ messages: [user('befor', 'm')], whenBusy });
-    const edited = driver.do({
-      type: 'edit',
-      activationId: activation.id,
-      revision: 1,
-      messages: [user('after')],
-      by: alice,
-    });
-    expect(edited.activation.revision).toBe(2);
-    if (whenBusy === 'steer') driver.do({ type: 'takeInput', token, key: '1' });
-    else {
-      driver.settle(token);
-      driver.claim();
-    }
-    expect(driver.history()).toEqual(['user: hello', 'user: after']);
-    expect(driver.get('message', 'm').parts).toEqual([{ type: 'text', text: 'after' }]);
-  });
+  it.each(['queue', 'steer'] as const)(
+    'changes what input says that waits (%s)',
+    { tags: 'waiting-input-can-be-changed' },
+    (whenBusy) => {
+      const driver = new LaneDriver();
+      const { token } = driver.start();
+      const { activation } = driver.accept({ messages: [user('befor', 'm')], whenBusy });
+      const edited = driver.do({
+        type: 'edit',
+        activationId: activation.id,
+        revision: 1,
+        messages: [user('after')],
+        by: alice,
+      });
+      expect(edited.activation.revision).toBe(2);
+      if (whenBusy === 'steer') driver.do({ type: 'takeInput', token, key: '1' });
+      else {
+        driver.settle(token);
+        driver.claim();
+      }
+      expect(driver.history()).toEqual(['user: hello', 'user: after']);
+      expect(driver.get('message', 'm').parts).toEqual([{ type: 'text', text: 'after' }]);
+    },
+  );
 
   it('of pending input is told as the run’s own, in its attempt', () => {
     const driver = new LaneDriver();
@@ -99,7 +122,7 @@ describe('edit', () => {
     );
   });
 
-  it('is refused when it was changed since it was read', () => {
+  it('is refused when it was changed since it was read', { tags: 'waiting-input-can-be-changed' }, () => {
     const driver = new LaneDriver();
     driver.start();
     const { activation } = driver.accept();
@@ -126,7 +149,7 @@ describe('edit', () => {
     expect(driver.lane).toBe(before);
   });
 
-  it('is refused for what a run has taken, and for what never was', () => {
+  it('is refused for what a run has taken, and for what never was', { tags: 'waiting-input-can-be-changed' }, () => {
     const driver = new LaneDriver();
     driver.start({ key: 'k' });
     const edit = { type: 'edit', revision: 1, messages: [user('x')], by: alice } as const;
@@ -146,15 +169,19 @@ describe('reorder', () => {
     return { driver, token, ids: [a ?? '', b ?? '', c ?? ''] };
   }
 
-  it('puts queued requests in the given order, whenever they were accepted', () => {
-    const { driver, token, ids } = queued();
-    const [a, b, c] = ids;
-    const activationIds = [c, a, b];
-    expect(driver.do({ type: 'reorder', activationIds, by: alice })).toEqual({ order: activationIds });
-    driver.settle(token);
-    for (let left = 3; left > 0; left--) driver.settle(driver.claim().token);
-    expect(driver.history()).toEqual(['user: first', 'user: c', 'user: a', 'user: b']);
-  });
+  it(
+    'puts queued requests in the given order, whenever they were accepted',
+    { tags: 'waiting-input-can-be-changed' },
+    () => {
+      const { driver, token, ids } = queued();
+      const [a, b, c] = ids;
+      const activationIds = [c, a, b];
+      expect(driver.do({ type: 'reorder', activationIds, by: alice })).toEqual({ order: activationIds });
+      driver.settle(token);
+      for (let left = 3; left > 0; left--) driver.settle(driver.claim().token);
+      expect(driver.history()).toEqual(['user: first', 'user: c', 'user: a', 'user: b']);
+    },
+  );
 
   it('moves those it names among their own places', () => {
     const { driver, token, ids } = queued();
@@ -165,7 +192,7 @@ describe('reorder', () => {
     expect(driver.history()).toEqual(['user: first', 'user: c', 'user: b', 'user: a']);
   });
 
-  it('orders pending input', () => {
+  it('orders pending input', { tags: 'waiting-input-can-be-changed' }, () => {
     const driver = new LaneDriver();
     const { token } = driver.start();
     const [a, b] = ['a', 'b'].map((text) => driver.accept({ messages: [text], whenBusy: 'steer' }).activation.id);

@@ -18,25 +18,29 @@ function delaysOf(driver: LaneDriver, token: string, retries: number): number[] 
 }
 
 describe('an attempt that fails', () => {
-  it('is retried: the n-th retry waits 250 ms · 2^(n−1), and the fifth failure is the last', () => {
-    const driver = new LaneDriver();
-    const { token, runId } = driver.start();
-    expect(delaysOf(driver, token, 4)).toEqual([250, 500, 1_000, 2_000]);
-    const fifth = driver.lane?.open?.phase;
-    driver.settle(fifth !== undefined && 'claim' in fifth ? fifth.claim.token : '', failed(true));
-    expect(driver.get('run', runId)).toMatchObject({ status: 'done', attempt: 5, deliveries: [{ how: 'dead' }] });
-    expect(driver.outcomeOf(runId)).toMatchObject({ type: 'failed', retryable: true });
-    expect(driver.events('run.retrying').map((event) => event.nextAttempt)).toEqual([2, 3, 4, 5]);
-  });
+  it(
+    'is retried: the n-th retry waits 250 ms · 2^(n−1), and the fifth failure is the last',
+    { tags: ['retry-delays-double', 'attempts-are-bounded'] },
+    () => {
+      const driver = new LaneDriver();
+      const { token, runId } = driver.start();
+      expect(delaysOf(driver, token, 4)).toEqual([250, 500, 1_000, 2_000]);
+      const fifth = driver.lane?.open?.phase;
+      driver.settle(fifth !== undefined && 'claim' in fifth ? fifth.claim.token : '', failed(true));
+      expect(driver.get('run', runId)).toMatchObject({ status: 'done', attempt: 5, deliveries: [{ how: 'dead' }] });
+      expect(driver.outcomeOf(runId)).toMatchObject({ type: 'failed', retryable: true });
+      expect(driver.events('run.retrying').map((event) => event.nextAttempt)).toEqual([2, 3, 4, 5]);
+    },
+  );
 
-  it('waits 30 s at most', () => {
+  it('waits 30 s at most', { tags: 'retry-delays-double' }, () => {
     const driver = new LaneDriver({ maxAttempts: 100 });
     const delays = delaysOf(driver, driver.start().token, 40);
     expect(delays.slice(6, 9)).toEqual([16_000, 30_000, 30_000]);
     expect(Math.max(...delays)).toBe(30_000);
   });
 
-  it('is dead at once when its fault is permanent', () => {
+  it('is dead at once when its fault is permanent', { tags: 'permanent-fault-ends-at-once' }, () => {
     const driver = new LaneDriver();
     const { token, runId } = driver.start();
     expect(driver.settle(token, failed(false)).is).toBe('done');
@@ -64,7 +68,7 @@ describe('an attempt that fails', () => {
     expect(driver.claim()).toMatchObject({ runId, attempt: 2 });
   });
 
-  it('loses its token', () => {
+  it('loses its token', { tags: 'claim-alone-may-write' }, () => {
     const driver = new LaneDriver();
     const { token } = driver.start();
     driver.settle(token, failed(true));

@@ -9,38 +9,46 @@ function steered(...texts: readonly string[]): { driver: LaneDriver; token: stri
 }
 
 describe('pending input', () => {
-  it('is taken at the next boundary, in order, and belongs to the run from there on', () => {
-    const { driver, token, runId, ids } = steered('a', 'b');
-    driver.say(token, 'working');
-    const { messages } = driver.do({ type: 'takeInput', token, key: '1' });
-    expect(messages.map((message) => message.parts)).toMatchObject([[{ text: 'a' }], [{ text: 'b' }]]);
-    expect(driver.events('input.taken').map((event) => event.activation)).toEqual(ids);
-    for (const id of ids) expect(driver.get('activation', id).state).toMatchObject({ is: 'attached', runId });
-    expect(driver.get('run', runId).activations.slice(1)).toEqual(ids);
-    driver.say(token, 'now differently');
-    driver.settle(token);
-    for (const id of ids) expect(driver.get('activation', id).state).toMatchObject({ is: 'answered', runId });
-    expect(driver.history()).toEqual([
-      'user: first',
-      'assistant: working',
-      'user: a',
-      'user: b',
-      'assistant: now differently',
-    ]);
-  });
+  it(
+    'is taken at the next boundary, in order, and belongs to the run from there on',
+    { tags: 'steered-input-is-taken-once' },
+    () => {
+      const { driver, token, runId, ids } = steered('a', 'b');
+      driver.say(token, 'working');
+      const { messages } = driver.do({ type: 'takeInput', token, key: '1' });
+      expect(messages.map((message) => message.parts)).toMatchObject([[{ text: 'a' }], [{ text: 'b' }]]);
+      expect(driver.events('input.taken').map((event) => event.activation)).toEqual(ids);
+      for (const id of ids) expect(driver.get('activation', id).state).toMatchObject({ is: 'attached', runId });
+      expect(driver.get('run', runId).activations.slice(1)).toEqual(ids);
+      driver.say(token, 'now differently');
+      driver.settle(token);
+      for (const id of ids) expect(driver.get('activation', id).state).toMatchObject({ is: 'answered', runId });
+      expect(driver.history()).toEqual([
+        'user: first',
+        'assistant: working',
+        'user: a',
+        'user: b',
+        'assistant: now differently',
+      ]);
+    },
+  );
 
-  it('is taken once: the same call of a later attempt gets the same messages', () => {
-    const { driver, token } = steered('a');
-    const first = driver.do({ type: 'takeInput', token, key: '1' });
-    const head = driver.log.length;
-    expect(driver.do({ type: 'takeInput', token, key: '1' })).toEqual(first);
-    driver.do({ type: 'lost', token });
-    const again = driver.claim();
-    expect(driver.do({ type: 'takeInput', token: again.token, key: '1' })).toEqual(first);
-    expect(driver.do({ type: 'takeInput', token: again.token, key: '2' })).toEqual({ messages: [] });
-    expect(driver.events('message.added')).toHaveLength(2);
-    expect(driver.log).toHaveLength(head + 1);
-  });
+  it(
+    'is taken once: the same call of a later attempt gets the same messages',
+    { tags: 'steered-input-is-taken-once' },
+    () => {
+      const { driver, token } = steered('a');
+      const first = driver.do({ type: 'takeInput', token, key: '1' });
+      const head = driver.log.length;
+      expect(driver.do({ type: 'takeInput', token, key: '1' })).toEqual(first);
+      driver.do({ type: 'lost', token });
+      const again = driver.claim();
+      expect(driver.do({ type: 'takeInput', token: again.token, key: '1' })).toEqual(first);
+      expect(driver.do({ type: 'takeInput', token: again.token, key: '2' })).toEqual({ messages: [] });
+      expect(driver.events('message.added')).toHaveLength(2);
+      expect(driver.log).toHaveLength(head + 1);
+    },
+  );
 
   it('makes what was said before it final', () => {
     const { driver, token } = steered('a');
@@ -57,18 +65,27 @@ describe('pending input', () => {
     expect(driver.get('activation', ids[0] ?? '').state).toMatchObject({ is: 'attached' });
   });
 
-  it('that was not taken becomes one new run, in order, in the turn that ends the old one', () => {
-    const { driver, token, ids } = steered('a', 'b');
-    driver.accept({ messages: ['later'], by: bob });
-    const before = driver.log.length;
-    const { started } = driver.settle(token, undefined, { token: 'next' });
-    expect(driver.typesAfter(before).slice(0, 4)).toEqual(['run.finished', 'run.queued', 'run.queued', 'run.started']);
-    expect(started?.fresh?.requests.map((request) => request.key)).toEqual(ids.map((id) => id.replace('ag-ui:', '')));
-    expect(driver.get('run', started?.runId ?? '').activations).toEqual(ids);
-    driver.settle('next');
-    driver.settle(driver.claim().token);
-    expect(driver.history()).toEqual(['user: first', 'user: a', 'user: b', 'user: later']);
-  });
+  it(
+    'that was not taken becomes one new run, in order, in the turn that ends the old one',
+    { tags: 'steer-falls-back-to-the-queue' },
+    () => {
+      const { driver, token, ids } = steered('a', 'b');
+      driver.accept({ messages: ['later'], by: bob });
+      const before = driver.log.length;
+      const { started } = driver.settle(token, undefined, { token: 'next' });
+      expect(driver.typesAfter(before).slice(0, 4)).toEqual([
+        'run.finished',
+        'run.queued',
+        'run.queued',
+        'run.started',
+      ]);
+      expect(started?.fresh?.requests.map((request) => request.key)).toEqual(ids.map((id) => id.replace('ag-ui:', '')));
+      expect(driver.get('run', started?.runId ?? '').activations).toEqual(ids);
+      driver.settle('next');
+      driver.settle(driver.claim().token);
+      expect(driver.history()).toEqual(['user: first', 'user: a', 'user: b', 'user: later']);
+    },
+  );
 
   it('keeps its place before what was queued after it, however long the run took', () => {
     const { driver, token } = steered('steered');
@@ -96,7 +113,7 @@ describe('pending input', () => {
     }
   });
 
-  it('keeps the version of its agent when it becomes a run', () => {
+  it('keeps the version of its agent when it becomes a run', { tags: 'run-keeps-agent-version' }, () => {
     const driver = new LaneDriver();
     const { token } = driver.start({ agent: { ...agent, version: '7' } });
     driver.accept({ agent: { ...agent, version: '7' }, whenBusy: 'steer' });
@@ -125,6 +142,7 @@ describe('bound input', () => {
 
   it.each([true, false])(
     'that was not taken continues the run (its agent takes input in mid-turn: %s)',
+    { tags: 'input-for-a-run-continues-it' },
     (takesInput) => {
       const { driver, token, runId, id } = bound(takesInput);
       driver.say(token, 'first answer');
@@ -172,14 +190,18 @@ describe('bound input', () => {
     expect(driver.outcomeOf(runId)?.type).toBe('completed');
   });
 
-  it('of a run that fails or is stopped is retracted, and says so before the end', () => {
-    const { driver, token, runId, id } = bound(true);
-    driver.cancel({ run: runId });
-    const before = driver.log.length;
-    driver.settle(token);
-    expect(driver.stateOf({ id })).toBe('retracted');
-    expect(driver.typesAfter(before)).toEqual(['input.retracted', 'run.finished']);
-  });
+  it(
+    'of a run that fails or is stopped is retracted, and says so before the end',
+    { tags: 'input-for-a-run-continues-it' },
+    () => {
+      const { driver, token, runId, id } = bound(true);
+      driver.cancel({ run: runId });
+      const before = driver.log.length;
+      driver.settle(token);
+      expect(driver.stateOf({ id })).toBe('retracted');
+      expect(driver.typesAfter(before)).toEqual(['input.retracted', 'run.finished']);
+    },
+  );
 
   it('waits for the questions of a run whose agent takes no input', () => {
     const driver = new LaneDriver();
@@ -191,7 +213,7 @@ describe('bound input', () => {
     expect(driver.phase).toBe('waiting');
   });
 
-  it('to a run that has ended is a run of its own', () => {
+  it('to a run that has ended is a run of its own', { tags: 'ended-run-is-not-reused' }, () => {
     const driver = new LaneDriver();
     const { token, runId } = driver.start();
     driver.settle(token);

@@ -1,6 +1,40 @@
 import { describe, expect, it } from 'vitest';
 import { alice, bob, failed, LaneDriver, refusal } from '../../support/lane-driver.ts';
 
+describe('cancel of a request', () => {
+  it('ends the run that it started, whoever else the run serves by now', () => {
+    const driver = new LaneDriver();
+    const { token, runId } = driver.start({ key: 'first' });
+    driver.accept({ key: 'second', by: bob, whenBusy: 'steer' });
+    driver.do({ type: 'takeInput', token, key: '1' });
+    expect(driver.cancel({ activation: 'ag-ui:first' })).toEqual({ runs: { [runId]: 'stopping' }, retracted: [] });
+  });
+
+  it('is refused once a run that others started has taken it, and leaves that run alone', () => {
+    const driver = new LaneDriver();
+    const { token } = driver.start();
+    driver.accept({ key: 'second', by: bob, whenBusy: 'steer' });
+    driver.do({ type: 'takeInput', token, key: '1' });
+    expect(refusal(() => driver.cancel({ activation: 'acp:second' }, bob))).toBe('input-taken');
+    expect(driver.phase).toBe('running');
+  });
+
+  it('ends the caller’s own run by what was taken into it later', () => {
+    const driver = new LaneDriver();
+    const { token, runId } = driver.start();
+    driver.accept({ key: 'second', whenBusy: 'steer' });
+    driver.do({ type: 'takeInput', token, key: '1' });
+    expect(driver.cancel({ activation: 'ag-ui:second' }).runs).toEqual({ [runId]: 'stopping' });
+  });
+
+  it('is its own caller’s alone', () => {
+    const driver = new LaneDriver();
+    driver.start({ key: 'first' });
+    expect(refusal(() => driver.cancel({ activation: 'ag-ui:first' }, bob))).toBe('forbidden');
+    expect(driver.phase).toBe('running');
+  });
+});
+
 describe('cancel of a run', () => {
   it('gives its holder a grace to close what is open; whatever the agent says, it ends cancelled', () => {
     const driver = new LaneDriver();
@@ -21,21 +55,25 @@ describe('cancel of a run', () => {
     expect(driver.outcomeOf(runId)?.type).toBe('cancelled');
   });
 
-  it('revokes the token at the end of the grace, and the terminal event is written for it', () => {
-    const driver = new LaneDriver();
-    const { token, runId } = driver.start();
-    driver.say(token, 'half an ans');
-    driver.cancel({ run: runId });
-    expect(driver.wakesInMs).toBe(driver.rules.graceMs);
-    driver.pass(driver.rules.graceMs);
-    expect(driver.phase).toBe('ending');
-    expect(refusal(() => driver.settle(token))).toBe('claim-lost');
-    expect(refusal(() => driver.say(token, 'too late'))).toBe('claim-lost');
-    driver.finish();
-    expect(driver.outcomeOf(runId)).toMatchObject({ type: 'cancelled', reason: 'cancelled' });
-    expect(driver.history()).toEqual(['user: hello', 'assistant: half an ans']);
-    expect(driver.events('run.finished')).toHaveLength(1);
-  });
+  it(
+    'revokes the token at the end of the grace, and the terminal event is written for it',
+    { tags: 'claim-alone-may-write' },
+    () => {
+      const driver = new LaneDriver();
+      const { token, runId } = driver.start();
+      driver.say(token, 'half an ans');
+      driver.cancel({ run: runId });
+      expect(driver.wakesInMs).toBe(driver.rules.graceMs);
+      driver.pass(driver.rules.graceMs);
+      expect(driver.phase).toBe('ending');
+      expect(refusal(() => driver.settle(token))).toBe('claim-lost');
+      expect(refusal(() => driver.say(token, 'too late'))).toBe('claim-lost');
+      driver.finish();
+      expect(driver.outcomeOf(runId)).toMatchObject({ type: 'cancelled', reason: 'cancelled' });
+      expect(driver.history()).toEqual(['user: hello', 'assistant: half an ans']);
+      expect(driver.events('run.finished')).toHaveLength(1);
+    },
+  );
 
   it('opens nothing new in the grace', () => {
     const driver = new LaneDriver();
@@ -55,16 +93,20 @@ describe('cancel of a run', () => {
     expect(driver.get('journal', `${runId}/0/k`).entry).toMatchObject({ is: 'finished', result: 42 });
   });
 
-  it('of a waiting run is durable, and withdraws its questions', () => {
-    const driver = new LaneDriver();
-    const { token, runId } = driver.start();
-    const ticketId = driver.askAndWait(token, 'q');
-    driver.cancel({ run: runId });
-    expect(refusal(() => driver.decide(ticketId, { type: 'approve' }))).toBe('run-ended');
-    driver.settle(token);
-    expect(driver.events('ticket.closed')).toMatchObject([{ ticketId, how: 'withdrawn' }]);
-    expect(driver.outcomeOf(runId)?.type).toBe('cancelled');
-  });
+  it(
+    'of a waiting run is durable, and withdraws its questions',
+    { tags: 'cancelled-waiting-run-stays-cancelled' },
+    () => {
+      const driver = new LaneDriver();
+      const { token, runId } = driver.start();
+      const ticketId = driver.askAndWait(token, 'q');
+      driver.cancel({ run: runId });
+      expect(refusal(() => driver.decide(ticketId, { type: 'approve' }))).toBe('run-ended');
+      driver.settle(token);
+      expect(driver.events('ticket.closed')).toMatchObject([{ ticketId, how: 'withdrawn' }]);
+      expect(driver.outcomeOf(runId)?.type).toBe('cancelled');
+    },
+  );
 
   it.each(['parked', 'in backoff'])('that is %s ends it without a grace', (how) => {
     const driver = new LaneDriver();
@@ -79,7 +121,7 @@ describe('cancel of a run', () => {
     expect(driver.lane?.open).toBeUndefined();
   });
 
-  it('that is queued ends it at once, without a start', () => {
+  it('that is queued ends it at once, without a start', { tags: 'queued-run-can-be-cancelled' }, () => {
     const driver = new LaneDriver();
     driver.start();
     const { activation } = driver.accept();
@@ -105,7 +147,7 @@ describe('cancel of a run', () => {
     expect(driver.lane).toBe(ended);
   });
 
-  it('is not found when there is no such run', () => {
+  it('is not found when there is no such run', { tags: 'cancel-reaches-what-it-names' }, () => {
     const driver = new LaneDriver();
     driver.start();
     expect(refusal(() => driver.cancel({ run: 'run-0' }))).toBe('not-found');
@@ -114,7 +156,7 @@ describe('cancel of a run', () => {
 });
 
 describe('cancel of an activation', () => {
-  it('retracts pending input and leaves the run alone', () => {
+  it('retracts pending input and leaves the run alone', { tags: 'cancel-reaches-what-it-names' }, () => {
     const driver = new LaneDriver();
     driver.start();
     const { activation } = driver.accept({ whenBusy: 'steer' });
@@ -157,21 +199,25 @@ describe('cancel of an activation', () => {
 });
 
 describe('cancel of a thread', () => {
-  it('reaches all that this caller brought in through this door, and nothing else', () => {
-    const driver = new LaneDriver();
-    const { token, runId } = driver.start();
-    const queued = driver.accept().activation;
-    const pending = driver.accept({ whenBusy: 'steer' }).activation;
-    const theirs = driver.accept({ by: bob }).activation;
-    const otherDoor = driver.accept({ by: { ...alice, door: 'control' } }).activation;
-    const { runs, retracted } = driver.cancel('thread');
-    expect(Object.values(runs).toSorted()).toEqual(['ended', 'stopping']);
-    expect(retracted).toEqual([pending.id]);
-    expect(driver.stateOf(queued)).toBe('answered');
-    expect([driver.stateOf(theirs), driver.stateOf(otherDoor)]).toEqual(['queued', 'queued']);
-    driver.settle(token);
-    expect(driver.outcomeOf(runId)?.type).toBe('cancelled');
-  });
+  it(
+    'reaches all that this caller brought in through this door, and nothing else',
+    { tags: 'cancel-reaches-what-it-names' },
+    () => {
+      const driver = new LaneDriver();
+      const { token, runId } = driver.start();
+      const queued = driver.accept().activation;
+      const pending = driver.accept({ whenBusy: 'steer' }).activation;
+      const theirs = driver.accept({ by: bob }).activation;
+      const otherDoor = driver.accept({ by: { ...alice, door: 'control' } }).activation;
+      const { runs, retracted } = driver.cancel('thread');
+      expect(Object.values(runs).toSorted()).toEqual(['ended', 'stopping']);
+      expect(retracted).toEqual([pending.id]);
+      expect(driver.stateOf(queued)).toBe('answered');
+      expect([driver.stateOf(theirs), driver.stateOf(otherDoor)]).toEqual(['queued', 'queued']);
+      driver.settle(token);
+      expect(driver.outcomeOf(runId)?.type).toBe('cancelled');
+    },
+  );
 
   it('lets an IDE’s Esc retract its queued prompt and leaves a web client’s run alone', () => {
     const driver = new LaneDriver();
@@ -202,7 +248,7 @@ describe('cancel of a thread', () => {
 });
 
 describe('interrupt', () => {
-  it('stops what runs and supersedes what this actor had queued', () => {
+  it('stops what runs and supersedes what this actor had queued', { tags: 'interrupt-supersedes-own-queue' }, () => {
     const driver = new LaneDriver();
     const { runId } = driver.start({ by: bob });
     const mine = driver.accept().activation;
@@ -222,7 +268,7 @@ describe('interrupt', () => {
     expect(driver.lane).toBe(before);
   });
 
-  it('with nothing open and nothing queued does nothing', () => {
+  it('with nothing open and nothing queued does nothing', { tags: 'interrupt-of-an-idle-thread-is-nothing' }, () => {
     const driver = new LaneDriver();
     driver.settle(driver.start().token);
     const before = driver.lane;

@@ -48,7 +48,7 @@ describe('the shared state', () => {
     expect(driver.claim().fresh?.state).toEqual({ n: 2 });
   });
 
-  it('is what the run left it as', () => {
+  it('is what the run left it as', { tags: 'next-run-knows-the-last' }, () => {
     const driver = new LaneDriver();
     const { token } = driver.start({ state: { n: 1 } });
     driver.append(token, { type: 'state.delta', patch: [{ op: 'replace', path: '/n', value: 7 }], origin: 'agent' });

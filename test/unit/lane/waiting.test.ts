@@ -21,17 +21,21 @@ describe('a run that waits', () => {
     expect(driver.stateOf(editor)).toBe('attached');
   });
 
-  it('says so once for three questions, one of them late, while a tool still works', () => {
-    const driver = new LaneDriver();
-    const { token } = driver.start();
-    driver.append(token, { type: 'tool.started', id: 'sibling', name: 'slow', runBy: 'agent' });
-    const asked = [driver.ask(token, 'a'), driver.ask(token, 'b')];
-    driver.nowMs += 200;
-    asked.push(driver.ask(token, 'c'));
-    driver.append(token, { type: 'tool.called', id: 'sibling', args: '{}' });
-    driver.do({ type: 'wait', token });
-    expect(driver.events('run.waiting')).toMatchObject([{ ticketIds: asked.flat().map((ticket) => ticket.id) }]);
-  });
+  it(
+    'says so once for three questions, one of them late, while a tool still works',
+    { tags: 'waiting-run-shows-its-questions' },
+    () => {
+      const driver = new LaneDriver();
+      const { token } = driver.start();
+      driver.append(token, { type: 'tool.started', id: 'sibling', name: 'slow', runBy: 'agent' });
+      const asked = [driver.ask(token, 'a'), driver.ask(token, 'b')];
+      driver.nowMs += 200;
+      asked.push(driver.ask(token, 'c'));
+      driver.append(token, { type: 'tool.called', id: 'sibling', args: '{}' });
+      driver.do({ type: 'wait', token });
+      expect(driver.events('run.waiting')).toMatchObject([{ ticketIds: asked.flat().map((ticket) => ticket.id) }]);
+    },
+  );
 
   it('says so again when another question comes, so that everybody knows of it', () => {
     const driver = new LaneDriver();
@@ -76,16 +80,20 @@ describe('a run that waits', () => {
     expect(driver.get('ticket', ticketId).closed).toBeUndefined();
   });
 
-  it('goes on when one of several asks is answered, and waits again for the others', () => {
-    const driver = new LaneDriver();
-    const { token } = driver.start();
-    const [first] = driver.ask(token, 'a');
-    const second = driver.askAndWait(token, 'b');
-    driver.decide(first?.id ?? '', { type: 'approve' });
-    expect(driver.phase).toBe('running');
-    driver.do({ type: 'wait', token });
-    expect(driver.events('run.waiting').at(-1)).toMatchObject({ ticketIds: [second] });
-  });
+  it(
+    'goes on when one of several asks is answered, and waits again for the others',
+    { tags: 'some-answers-leave-the-rest-open' },
+    () => {
+      const driver = new LaneDriver();
+      const { token } = driver.start();
+      const [first] = driver.ask(token, 'a');
+      const second = driver.askAndWait(token, 'b');
+      driver.decide(first?.id ?? '', { type: 'approve' });
+      expect(driver.phase).toBe('running');
+      driver.do({ type: 'wait', token });
+      expect(driver.events('run.waiting').at(-1)).toMatchObject({ ticketIds: [second] });
+    },
+  );
 
   it('is a boundary', () => {
     const driver = new LaneDriver();
@@ -137,7 +145,7 @@ describe('a request that answers questions', () => {
     decisions: ids.map((ticketId) => ({ ticketId, answer: { type: 'approve' } })),
   });
 
-  it('continues the run: one run, two requests', () => {
+  it('continues the run: one run, two requests', { tags: 'answers-need-no-words' }, () => {
     const driver = new LaneDriver();
     const { token, runId } = driver.start({ key: 'one', endsAt: 'waiting', messagesAre: 'whole' });
     const ticketId = driver.askAndWait(token, 'q');
@@ -174,44 +182,52 @@ describe('a request that answers questions', () => {
     expect(resumed.started).toMatchObject({ runId, token: 'two', attempt: 2 });
   });
 
-  it('is judged entry by entry: what was answered elsewhere is set aside with a warning, the rest applies', () => {
-    const driver = new LaneDriver();
-    const { token } = driver.start({ endsAt: 'waiting' });
-    const [first, second] = driver.ask(token, 'tools', {}, {});
-    const form = driver.askAndWait(token, 'form', { kind: 'form' });
-    driver.decide(first?.id ?? '', { type: 'deny' }, { ...alice, door: 'acp' });
-    const resumed = driver.accept({
-      messages: [],
-      messagesAre: 'whole',
-      endsAt: 'waiting',
-      decisions: [
-        { ticketId: first?.id ?? '', answer: { type: 'approve' } },
-        { ticketId: second?.id ?? '', answer: { type: 'approve' } },
-        { ticketId: form, answer: { type: 'value', value: { name: 'A' } } },
-      ],
-    });
-    expect(resumed.activation.warnings).toMatchObject([expect.stringContaining(first?.id ?? '')]);
-    expect(driver.get('ticket', first?.id ?? '').closed?.decision).toMatchObject({ answer: { type: 'deny' } });
-    expect(driver.get('ticket', second?.id ?? '').closed?.decision).toMatchObject({ answer: { type: 'approve' } });
-    expect(driver.phase).toBe('running');
-    expect(driver.lane?.open?.tickets).toEqual([]);
-  });
+  it(
+    'is judged entry by entry: what was answered elsewhere is set aside with a warning, the rest applies',
+    { tags: ['answers-need-no-words', 'questions-are-everybodys'] },
+    () => {
+      const driver = new LaneDriver();
+      const { token } = driver.start({ endsAt: 'waiting' });
+      const [first, second] = driver.ask(token, 'tools', {}, {});
+      const form = driver.askAndWait(token, 'form', { kind: 'form' });
+      driver.decide(first?.id ?? '', { type: 'deny' }, { ...alice, door: 'acp' });
+      const resumed = driver.accept({
+        messages: [],
+        messagesAre: 'whole',
+        endsAt: 'waiting',
+        decisions: [
+          { ticketId: first?.id ?? '', answer: { type: 'approve' } },
+          { ticketId: second?.id ?? '', answer: { type: 'approve' } },
+          { ticketId: form, answer: { type: 'value', value: { name: 'A' } } },
+        ],
+      });
+      expect(resumed.activation.warnings).toMatchObject([expect.stringContaining(first?.id ?? '')]);
+      expect(driver.get('ticket', first?.id ?? '').closed?.decision).toMatchObject({ answer: { type: 'deny' } });
+      expect(driver.get('ticket', second?.id ?? '').closed?.decision).toMatchObject({ answer: { type: 'approve' } });
+      expect(driver.phase).toBe('running');
+      expect(driver.lane?.open?.tickets).toEqual([]);
+    },
+  );
 
-  it('that leaves some uncovered ends with those: the run waits on and says so', () => {
-    const driver = new LaneDriver();
-    const { token } = driver.start({ endsAt: 'waiting' });
-    const [first, second] = driver.ask(token, 'q', {}, {});
-    driver.do({ type: 'wait', token });
-    driver.accept({ key: 'two', messages: [], messagesAre: 'whole', endsAt: 'waiting', ...resume(first?.id ?? '') });
-    expect(driver.phase).toBe('waiting');
-    expect(driver.events('run.waiting').at(-1)).toMatchObject({ ticketIds: [second?.id] });
-    expect(driver.get('activation', 'ag-ui:two').state).toMatchObject({
-      is: 'answered',
-      outcome: { type: 'waiting', ticketIds: [second?.id] },
-    });
-  });
+  it(
+    'that leaves some uncovered ends with those: the run waits on and says so',
+    { tags: 'some-answers-leave-the-rest-open' },
+    () => {
+      const driver = new LaneDriver();
+      const { token } = driver.start({ endsAt: 'waiting' });
+      const [first, second] = driver.ask(token, 'q', {}, {});
+      driver.do({ type: 'wait', token });
+      driver.accept({ key: 'two', messages: [], messagesAre: 'whole', endsAt: 'waiting', ...resume(first?.id ?? '') });
+      expect(driver.phase).toBe('waiting');
+      expect(driver.events('run.waiting').at(-1)).toMatchObject({ ticketIds: [second?.id] });
+      expect(driver.get('activation', 'ag-ui:two').state).toMatchObject({
+        is: 'answered',
+        outcome: { type: 'waiting', ticketIds: [second?.id] },
+      });
+    },
+  );
 
-  it('with an invalid answer is let in, and the question stays open', () => {
+  it('with an invalid answer is let in, and the question stays open', { tags: 'invalid-answer-leaves-it-open' }, () => {
     const driver = new LaneDriver();
     const { token } = driver.start();
     const ticketId = driver.askAndWait(token, 'q', { kind: 'form' });
@@ -237,16 +253,20 @@ describe('a request that answers questions', () => {
     expect(driver.phase).toBe('running');
   });
 
-  it('that all others have answered meanwhile follows the run, and starts no other', () => {
-    const driver = new LaneDriver();
-    const { token, runId } = driver.start({ endsAt: 'waiting' });
-    const ticketId = driver.askAndWait(token, 'q');
-    driver.decide(ticketId, { type: 'deny' }, { ...alice, door: 'acp' });
-    const late = driver.accept({ messages: [], messagesAre: 'whole', ...resume(ticketId) });
-    expect(late).toMatchObject({ became: 'running', activation: { state: { is: 'attached', runId } } });
-    expect(late.activation.warnings).toHaveLength(1);
-    expect(driver.all('run')).toHaveLength(1);
-  });
+  it(
+    'that all others have answered meanwhile follows the run, and starts no other',
+    { tags: 'questions-are-everybodys' },
+    () => {
+      const driver = new LaneDriver();
+      const { token, runId } = driver.start({ endsAt: 'waiting' });
+      const ticketId = driver.askAndWait(token, 'q');
+      driver.decide(ticketId, { type: 'deny' }, { ...alice, door: 'acp' });
+      const late = driver.accept({ messages: [], messagesAre: 'whole', ...resume(ticketId) });
+      expect(late).toMatchObject({ became: 'running', activation: { state: { is: 'attached', runId } } });
+      expect(late.activation.warnings).toHaveLength(1);
+      expect(driver.all('run')).toHaveLength(1);
+    },
+  );
 
   it('does not approve by words: a message that comes along enters the thread, the question stays open', () => {
     const driver = new LaneDriver();

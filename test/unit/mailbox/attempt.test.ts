@@ -93,48 +93,56 @@ function said(text: string): RunEventBody {
   return { type: 'notice', level: 'info', text };
 }
 
-test('an agent that ends while its waiting is being recorded gives its slot back once', async () => {
-  const end = deferred();
-  const it = attemptOf(async function* (_, context) {
-    void context.ask('a', question);
-    yield said('asked');
-    await end.promise;
-  });
-  const recorded = it.hold('wait');
-  const ended = it.attempt.run();
-  await it.clock.advance(150);
-  expect(it.turns).toEqual(['ask', 'wait']);
-  end.resolve();
-  expect((await ended).is).toBe('turn-ended');
-  recorded.resolve();
-  await it.clock.advance(0);
-  expect(it.attempt.holdsSlot).toBe(true);
-  expect(it.freed()).toBe(0);
-});
+test(
+  'an agent that ends while its waiting is being recorded gives its slot back once',
+  { tags: 'slots-come-back' },
+  async () => {
+    const end = deferred();
+    const it = attemptOf(async function* (_, context) {
+      void context.ask('a', question);
+      yield said('asked');
+      await end.promise;
+    });
+    const recorded = it.hold('wait');
+    const ended = it.attempt.run();
+    await it.clock.advance(150);
+    expect(it.turns).toEqual(['ask', 'wait']);
+    end.resolve();
+    expect((await ended).is).toBe('turn-ended');
+    recorded.resolve();
+    await it.clock.advance(0);
+    expect(it.attempt.holdsSlot).toBe(true);
+    expect(it.freed()).toBe(0);
+  },
+);
 
-test('an agent that ends while its attempt takes a slot again leaves none taken', async () => {
-  const end = deferred();
-  const goOn = deferred();
-  const it = attemptOf(async function* (_, context) {
-    void context.ask('a', question);
-    await goOn.promise;
-    void context.once('late', () => Promise.resolve(1));
-    await end.promise;
-    yield* [];
-  });
-  const ended = it.attempt.run();
-  await it.clock.advance(150);
-  expect(it.attempt.holdsSlot).toBe(false);
-  expect(it.slots.tryTake()).toBe(true);
-  goOn.resolve();
-  await it.clock.advance(0);
-  end.resolve();
-  await ended;
-  it.slots.give();
-  await it.clock.advance(0);
-  expect(it.attempt.holdsSlot).toBe(false);
-  expect(it.slots.tryTake()).toBe(true);
-});
+test(
+  'an agent that ends while its attempt takes a slot again leaves none taken',
+  { tags: 'slots-come-back' },
+  async () => {
+    const end = deferred();
+    const goOn = deferred();
+    const it = attemptOf(async function* (_, context) {
+      void context.ask('a', question);
+      await goOn.promise;
+      void context.once('late', () => Promise.resolve(1));
+      await end.promise;
+      yield* [];
+    });
+    const ended = it.attempt.run();
+    await it.clock.advance(150);
+    expect(it.attempt.holdsSlot).toBe(false);
+    expect(it.slots.tryTake()).toBe(true);
+    goOn.resolve();
+    await it.clock.advance(0);
+    end.resolve();
+    await ended;
+    it.slots.give();
+    await it.clock.advance(0);
+    expect(it.attempt.holdsSlot).toBe(false);
+    expect(it.slots.tryTake()).toBe(true);
+  },
+);
 
 test('waiting is recorded once at a time, and its slot given back once, however slow the store is', async () => {
   const more = deferred();
@@ -235,7 +243,7 @@ test('what an agent left unawaited does not end the process', async () => {
   }
 });
 
-test('an agent told to stop before it began is not called', async () => {
+test('an agent told to stop before it began is not called', { tags: 'stopped-before-start-never-runs' }, async () => {
   let calls = 0;
   const it = attemptOf(async function* () {
     calls += 1;

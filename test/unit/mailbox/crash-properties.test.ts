@@ -12,12 +12,10 @@ import { readPath } from '../../../src/mailbox/views.ts';
 import { MemoryStore } from '../../../src/stores/memory-store.ts';
 import { checkStore } from '../../support/checker.ts';
 import { dyingAt, type ProcessStore } from '../../support/crashing-store.ts';
-import { alice, limits, scripted, submission } from '../../support/mailbox-fixture.ts';
+import { alice, caller, limits, scripted, submission } from '../../support/mailbox-fixture.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
 const thread = { scope: alice.scope, threadId: 't' };
-const person = { door: 'control', origin: 'user' } as const;
-
 const move = fc.constantFrom(
   'text',
   'reasoning',
@@ -253,7 +251,7 @@ async function outcomeOf(moves: readonly Move[], fate: Fate): Promise<unknown> {
       patience.unshift(waits - 1);
       continue;
     }
-    const decided = now.mailbox.decide(alice, person, 't', { ticketId, answer: { type: 'approve' } });
+    const decided = now.mailbox.tickets.decide(caller, ticketId, { answer: { type: 'approve' } });
     void decided.catch((error: unknown) => failures.push(error));
   }
   await clock.advance(40);
@@ -295,11 +293,15 @@ const fate: fc.Arbitrary<Fate> = fc.record({
   isFlaky: fc.boolean(),
 });
 
-test('a deterministic agent leaves the same behind, however often its process dies, parks or fails', async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(move, { minLength: 1, maxLength: 12 }), fate, async (moves, its) => {
-      expect(await outcomeOf(moves, its)).toEqual(await outcomeOf(moves, kindly));
-    }),
-    { seed: 20_260, numRuns: 250, interruptAfterTimeLimit: 8000 },
-  );
-});
+test(
+  'a deterministic agent leaves the same behind, however often its process dies, parks or fails',
+  { tags: ['kill-loses-nothing-told', 'answer-is-recorded-with-its-outcome', 'dead-process-costs-an-interruption'] },
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(move, { minLength: 1, maxLength: 12 }), fate, async (moves, its) => {
+        expect(await outcomeOf(moves, its)).toEqual(await outcomeOf(moves, kindly));
+      }),
+      { seed: 20_260, numRuns: 250, interruptAfterTimeLimit: 8000 },
+    );
+  },
+);

@@ -5,9 +5,7 @@ import { deferred } from '../../../src/deferred.ts';
 import { readPath } from '../../../src/mailbox/views.ts';
 import { MemoryStore } from '../../../src/stores/memory-store.ts';
 import { systemClock } from '../../../src/clock.ts';
-import { alice, open, say, scripted } from '../../support/mailbox-fixture.ts';
-
-const person = { door: 'control', origin: 'user' } as const;
+import { caller, open, say, scripted } from '../../support/mailbox-fixture.ts';
 
 const asking = scripted(async function* (_, context) {
   const [decision] = await context.ask('ok', { kind: 'approval', text: 'May I?' });
@@ -20,43 +18,51 @@ test('a run waits for a person and goes on with the answer', async () => {
   const opened = await seen('ticket.opened');
   await seen('run.waiting');
   const ticketId = opened.type === 'ticket.opened' ? opened.ticket.id : '';
-  await mailbox.decide(alice, person, 't', { ticketId, answer: { type: 'approve' } });
+  await mailbox.tickets.decide(caller, ticketId, { answer: { type: 'approve' } });
   await seen('run.finished');
   const text = (await events()).find((event) => event.type === 'text.delta');
   expect(text).toMatchObject({ delta: 'answered: approve' });
 });
 
-test('the first answer wins, the same again is told the same, another is a conflict', async () => {
-  const { submit, seen, mailbox } = await open(asking);
-  await submit('one');
-  const opened = await seen('ticket.opened');
-  const ticketId = opened.type === 'ticket.opened' ? opened.ticket.id : '';
-  const decide = (type: 'approve' | 'deny'): Promise<unknown> =>
-    mailbox.decide(alice, person, 't', { ticketId, answer: { type } });
-  const first = await decide('deny');
-  expect(await decide('deny')).toEqual(first);
-  await expect(decide('approve')).rejects.toMatchObject({ code: 'decision-conflict' });
-  await seen('run.finished');
-  await expect(decide('approve')).rejects.toMatchObject({ code: 'decision-conflict' });
-});
+test(
+  'the first answer wins, the same again is told the same, another is a conflict',
+  { tags: 'one-decision-per-question' },
+  async () => {
+    const { submit, seen, mailbox } = await open(asking);
+    await submit('one');
+    const opened = await seen('ticket.opened');
+    const ticketId = opened.type === 'ticket.opened' ? opened.ticket.id : '';
+    const decide = (type: 'approve' | 'deny'): Promise<unknown> =>
+      mailbox.tickets.decide(caller, ticketId, { answer: { type } });
+    const first = await decide('deny');
+    expect(await decide('deny')).toEqual(first);
+    await expect(decide('approve')).rejects.toMatchObject({ code: 'decision-conflict' });
+    await seen('run.finished');
+    await expect(decide('approve')).rejects.toMatchObject({ code: 'decision-conflict' });
+  },
+);
 
-test('an answer that breaks the schema leaves the question open and says why', async () => {
-  const { submit, seen, mailbox, events } = await open(
-    scripted(async function* (_, context) {
-      const schema = { type: 'object', properties: { age: { type: 'integer' } }, required: ['age'] };
-      const [decision] = await context.ask('form', { kind: 'form', text: 'How old?', schema });
-      yield* say(context, 'a', JSON.stringify(decision));
-    }),
-  );
-  await submit('one');
-  const opened = await seen('ticket.opened');
-  const ticketId = opened.type === 'ticket.opened' ? opened.ticket.id : '';
-  const wrong = mailbox.decide(alice, person, 't', { ticketId, answer: { type: 'value', value: { age: 'old' } } });
-  await expect(wrong).rejects.toMatchObject({ code: 'invalid-answer' });
-  expect((await events()).some((event) => event.type === 'ticket.closed')).toBe(false);
-  await mailbox.decide(alice, person, 't', { ticketId, answer: { type: 'value', value: { age: 7 } } });
-  await seen('run.finished');
-});
+test(
+  'an answer that breaks the schema leaves the question open and says why',
+  { tags: 'invalid-answer-leaves-it-open' },
+  async () => {
+    const { submit, seen, mailbox, events } = await open(
+      scripted(async function* (_, context) {
+        const schema = { type: 'object', properties: { age: { type: 'integer' } }, required: ['age'] };
+        const [decision] = await context.ask('form', { kind: 'form', text: 'How old?', schema });
+        yield* say(context, 'a', JSON.stringify(decision));
+      }),
+    );
+    await submit('one');
+    const opened = await seen('ticket.opened');
+    const ticketId = opened.type === 'ticket.opened' ? opened.ticket.id : '';
+    const wrong = mailbox.tickets.decide(caller, ticketId, { answer: { type: 'value', value: { age: 'old' } } });
+    await expect(wrong).rejects.toMatchObject({ code: 'invalid-answer' });
+    expect((await events()).some((event) => event.type === 'ticket.closed')).toBe(false);
+    await mailbox.tickets.decide(caller, ticketId, { answer: { type: 'value', value: { age: 7 } } });
+    await seen('run.finished');
+  },
+);
 
 test('questions asked side by side make one wait, also when one comes late', async () => {
   const { submit, seen, events, mailbox } = await open(
@@ -84,30 +90,34 @@ test('questions asked side by side make one wait, also when one comes late', asy
   expect(waiting.type === 'run.waiting' && waiting.ticketIds).toHaveLength(3);
   for (const event of await events()) {
     if (event.type !== 'ticket.opened') continue;
-    await mailbox.decide(alice, person, 't', { ticketId: event.ticket.id, answer: { type: 'approve' } });
+    await mailbox.tickets.decide(caller, event.ticket.id, { answer: { type: 'approve' } });
   }
   await seen('run.finished');
 });
 
-test('a question stays open over a restart, and its answer runs the agent again without repeating what was final', async () => {
-  const store = new MemoryStore({ clock: systemClock });
-  const agent = scripted(async function* (_, context) {
-    yield* say(context, 'before', 'before');
-    const [decision] = await context.ask('ok', { kind: 'approval', text: 'May I?' });
-    yield* say(context, 'after', decision?.how ?? '');
-  });
-  const first = await open(agent, { store });
-  await first.submit('one');
-  const opened = await first.seen('ticket.opened');
-  await first.seen('run.waiting');
-  const second = await open(agent, { store });
-  const ticketId = opened.type === 'ticket.opened' ? opened.ticket.id : '';
-  await second.mailbox.decide(alice, person, 't', { ticketId, answer: { type: 'approve' } });
-  await second.seen('run.finished');
-  const types = (await second.events()).map((event) => event.type);
-  expect(types.filter((type) => type === 'text.started')).toHaveLength(2);
-  expect(types).not.toContain('attempt.discarded');
-});
+test(
+  'a question stays open over a restart, and its answer runs the agent again without repeating what was final',
+  { tags: 'question-survives-a-restart' },
+  async () => {
+    const store = new MemoryStore({ clock: systemClock });
+    const agent = scripted(async function* (_, context) {
+      yield* say(context, 'before', 'before');
+      const [decision] = await context.ask('ok', { kind: 'approval', text: 'May I?' });
+      yield* say(context, 'after', decision?.how ?? '');
+    });
+    const first = await open(agent, { store });
+    await first.submit('one');
+    const opened = await first.seen('ticket.opened');
+    await first.seen('run.waiting');
+    const second = await open(agent, { store });
+    const ticketId = opened.type === 'ticket.opened' ? opened.ticket.id : '';
+    await second.mailbox.tickets.decide(caller, ticketId, { answer: { type: 'approve' } });
+    await second.seen('run.finished');
+    const types = (await second.events()).map((event) => event.type);
+    expect(types.filter((type) => type === 'text.started')).toHaveLength(2);
+    expect(types).not.toContain('attempt.discarded');
+  },
+);
 
 test('an effect that was started and not ended is in doubt after a restart', async () => {
   const store = new MemoryStore({ clock: systemClock });
@@ -128,7 +138,7 @@ test('an effect that was started and not ended is in doubt after a restart', asy
   const opened = await second.seen('ticket.opened');
   expect(effects).toBe(1);
   const ticketId = opened.type === 'ticket.opened' ? opened.ticket.id : '';
-  await second.mailbox.decide(alice, person, 't', { ticketId, answer: { type: 'option', optionId: 'repeat' } });
+  await second.mailbox.tickets.decide(caller, ticketId, { answer: { type: 'option', optionId: 'repeat' } });
   await second.seen('run.finished');
   expect(effects).toBe(2);
 });

@@ -5,7 +5,7 @@ import { deferred } from '../../../src/deferred.ts';
 import type { Activated } from '../../../src/agents/agent.ts';
 import { MemoryStore } from '../../../src/stores/memory-store.ts';
 import { checkStore } from '../../support/checker.ts';
-import { alice, open, say, scripted, type Script, submission } from '../../support/mailbox-fixture.ts';
+import { alice, caller, open, say, scripted, type Script, submission } from '../../support/mailbox-fixture.ts';
 import { until } from '../../support/until.ts';
 
 const hang: Script = async function* (_, context) {
@@ -14,25 +14,29 @@ const hang: Script = async function* (_, context) {
 };
 const hanging = scripted(hang);
 
-test('what a starting process claims meanwhile is not taken for what a dead one left', async () => {
-  const store = new MemoryStore({ clock: systemClock });
-  const dead = Array.from({ length: 70 }, (_, index) => `a${index}`);
-  const first = await open(hanging, { store, limits: { maxRunning: dead.length } });
-  for (const threadId of [...dead, 'queued']) await first.submit('one', { threadId });
-  const attempts: string[] = [];
-  const recovered = deferred();
-  const agent = scripted(async function* (activation, context) {
-    attempts.push(`${activation.threadId} ${context.attempt}`);
-    yield* say(context, 'b', 'done');
-    await recovered.promise;
-  });
-  const { seen } = await open(agent, { store });
-  recovered.resolve();
-  for (const threadId of [...dead, 'queued']) await seen('run.finished', 1, threadId);
-  expect(attempts.toSorted()).toEqual([...dead.map((threadId) => `${threadId} 2`), 'queued 1'].toSorted());
-});
+test(
+  'what a starting process claims meanwhile is not taken for what a dead one left',
+  { tags: ['recovery-reaches-every-thread', 'queued-work-survives-a-restart'] },
+  async () => {
+    const store = new MemoryStore({ clock: systemClock });
+    const dead = Array.from({ length: 70 }, (_, index) => `a${index}`);
+    const first = await open(hanging, { store, limits: { maxRunning: dead.length } });
+    for (const threadId of [...dead, 'queued']) await first.submit('one', { threadId });
+    const attempts: string[] = [];
+    const recovered = deferred();
+    const agent = scripted(async function* (activation, context) {
+      attempts.push(`${activation.threadId} ${context.attempt}`);
+      yield* say(context, 'b', 'done');
+      await recovered.promise;
+    });
+    const { seen } = await open(agent, { store });
+    recovered.resolve();
+    for (const threadId of [...dead, 'queued']) await seen('run.finished', 1, threadId);
+    expect(attempts.toSorted()).toEqual([...dead.map((threadId) => `${threadId} 2`), 'queued 1'].toSorted());
+  },
+);
 
-test('more threads than fit on a page are all recovered', async () => {
+test('more threads than fit on a page are all recovered', { tags: 'recovery-reaches-every-thread' }, async () => {
   const store = new MemoryStore({ clock: systemClock });
   const first = await open(hanging, { store });
   const names = Array.from({ length: 150 }, (_, index) => `t${index}`);
@@ -56,62 +60,73 @@ test('a run whose agent is gone fails, and keeps what it had written', async () 
   expect(await checkStore(store, ['local'])).toEqual([]);
 });
 
-test('a later attempt is told what started the run, and nothing of what came into it since', async () => {
-  const store = new MemoryStore({ clock: systemClock });
-  const told: Activated[] = [];
-  const gate = deferred();
-  const agent = scripted(async function* (activation, context) {
-    told.push(activation);
-    await gate.promise;
-    await context.input();
-    yield* say(context, 'a', 'took it');
-    if (context.attempt === 1) await new Promise(() => undefined);
-  });
-  const first = await open(agent, { store });
-  const context = (value: string): { context: { description: string; value: string }[] } => ({
-    context: [{ description: 'which', value }],
-  });
-  await first.submit('one', context('first'));
-  await first.submit('two', { ...context('second'), whenBusy: 'steer' });
-  gate.resolve();
-  await first.seen('text.ended');
-  const second = await open(agent, { store });
-  await second.seen('run.finished');
-  expect(told).toHaveLength(2);
-  expect(told[1]?.context).toEqual(told[0]?.context);
-  expect(told[1]?.messages.map((message) => message.id)).toEqual(told[0]?.messages.map((message) => message.id));
-});
+test(
+  'a later attempt is told what started the run, and nothing of what came into it since',
+  { tags: 'request-survives-the-queue' },
+  async () => {
+    const store = new MemoryStore({ clock: systemClock });
+    const told: Activated[] = [];
+    const gate = deferred();
+    const agent = scripted(async function* (activation, context) {
+      told.push(activation);
+      await gate.promise;
+      await context.input();
+      yield* say(context, 'a', 'took it');
+      if (context.attempt === 1) await new Promise(() => undefined);
+    });
+    const first = await open(agent, { store });
+    const context = (value: string): { context: { description: string; value: string }[] } => ({
+      context: [{ description: 'which', value }],
+    });
+    await first.submit('one', context('first'));
+    await first.submit('two', { ...context('second'), whenBusy: 'steer' });
+    gate.resolve();
+    await first.seen('text.ended');
+    const second = await open(agent, { store });
+    await second.seen('run.finished');
+    expect(told).toHaveLength(2);
+    expect(told[1]?.context).toEqual(told[0]?.context);
+    expect(told[1]?.messages.map((message) => message.id)).toEqual(told[0]?.messages.map((message) => message.id));
+  },
+);
 
-test('stopping twice is stopping once, and nothing is left claimed or begun', async () => {
-  const store = new MemoryStore({ clock: systemClock });
-  let stops = 0;
-  const deaf = scripted(async function* (_, context) {
-    context.signal.addEventListener('abort', () => (stops += 1));
-    yield* say(context, 'a', 'so far');
-    await new Promise(() => undefined);
-  });
-  const { mailbox, submit } = await open(deaf, { store, limits: { shutdownGraceMs: 30 } });
-  for (const threadId of ['a', 'b']) await submit('one', { threadId });
-  const late = Promise.allSettled(['c', 'd'].map((threadId) => submit('late', { threadId })));
-  let ended = 0;
-  await Promise.all(
-    [1, 2].map(() =>
-      mailbox.stop().then(async () => {
-        ended += 1;
-        expect(await store.held(undefined, 10)).toEqual([]);
-      }),
-    ),
-  );
-  const accepted = (await late).filter((result) => result.status === 'fulfilled');
-  expect(await store.held(undefined, 10)).toEqual([]);
-  expect(ended).toBe(2);
-  expect(stops).toBeGreaterThan(0);
-  await expect(submit('three')).rejects.toMatchObject({ code: 'shutting-down' });
-  const lanes = await Promise.all(['a', 'b', 'c', 'd'].map((threadId) => store.findLane({ scope: 'local', threadId })));
-  const begun = lanes.filter((lane) => lane !== undefined);
-  expect(begun).toHaveLength(2 + accepted.length);
-  for (const lane of begun) expect(lane.open).toMatchObject({ failures: 0, interruptions: 0, phase: { is: 'ready' } });
-});
+test(
+  'stopping twice is stopping once, and nothing is left claimed or begun',
+  { tags: 'stop-waits-for-what-is-under-way' },
+  async () => {
+    const store = new MemoryStore({ clock: systemClock });
+    let stops = 0;
+    const deaf = scripted(async function* (_, context) {
+      context.signal.addEventListener('abort', () => (stops += 1));
+      yield* say(context, 'a', 'so far');
+      await new Promise(() => undefined);
+    });
+    const { mailbox, submit } = await open(deaf, { store, limits: { shutdownGraceMs: 30 } });
+    for (const threadId of ['a', 'b']) await submit('one', { threadId });
+    const late = Promise.allSettled(['c', 'd'].map((threadId) => submit('late', { threadId })));
+    let ended = 0;
+    await Promise.all(
+      [1, 2].map(() =>
+        mailbox.stop().then(async () => {
+          ended += 1;
+          expect(await store.held(undefined, 10)).toEqual([]);
+        }),
+      ),
+    );
+    const accepted = (await late).filter((result) => result.status === 'fulfilled');
+    expect(await store.held(undefined, 10)).toEqual([]);
+    expect(ended).toBe(2);
+    expect(stops).toBeGreaterThan(0);
+    await expect(submit('three')).rejects.toMatchObject({ code: 'shutting-down' });
+    const lanes = await Promise.all(
+      ['a', 'b', 'c', 'd'].map((threadId) => store.findLane({ scope: 'local', threadId })),
+    );
+    const begun = lanes.filter((lane) => lane !== undefined);
+    expect(begun).toHaveLength(2 + accepted.length);
+    for (const lane of begun)
+      expect(lane.open).toMatchObject({ failures: 0, interruptions: 0, phase: { is: 'ready' } });
+  },
+);
 
 test('an agent that cannot be run again may end its turn while the process stops', async () => {
   const gate = deferred();
@@ -163,7 +178,7 @@ test('cancelled and broken off at once, a run keeps exactly what is in its log',
   const { runId } = await submit('one');
   await seen('text.ended');
   await until('the trouble', () => isStuck);
-  await mailbox.cancel(alice, { door: 'control', origin: 'user' }, 't', { run: runId });
+  await mailbox.runs.cancel(caller, runId);
   await mailbox.stop();
   expect(await seen('run.finished')).toMatchObject({ outcome: { type: 'cancelled' } });
   const messages = await store.listRecords({ scope: 'local', threadId: 't' }, 'message', '', 10);

@@ -7,11 +7,9 @@ import { MemoryStore } from '../../../src/stores/memory-store.ts';
 import { TurnStore } from '../../../src/stores/turn-store.ts';
 import { checkStore } from '../../support/checker.ts';
 import { FailingEngine } from '../../support/failing-engine.ts';
-import { alice, limits, open, say, scripted, submission } from '../../support/mailbox-fixture.ts';
+import { alice, caller, limits, open, say, scripted, submission } from '../../support/mailbox-fixture.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { until } from '../../support/until.ts';
-
-const person = { door: 'control', origin: 'user' } as const;
 
 /** A store of which some calls are the test's. */
 function patched(store: Store, patch: Partial<Store>): Store {
@@ -53,11 +51,11 @@ for (const when of ['before', 'after'] as const) {
         const lane = await store.findLane({ scope: 'local', threadId: 't' });
         const ticketId = lane?.open?.tickets[0]?.id;
         if (ticketId !== undefined)
-          await mailbox.decide(alice, person, 't', { ticketId, answer: { type: 'approve' } }).catch(() => undefined);
+          await mailbox.tickets.decide(caller, ticketId, { answer: { type: 'approve' } }).catch(() => undefined);
         return store.health().is === 'read-only';
       };
       if (failAt > 1) await until('the failing commit', async () => (await decide()) || failing.commits < failAt - 4);
-      await mailbox.cancel(alice, person, 't', 'thread').catch(() => undefined);
+      await mailbox.threads.cancel(caller, 't').catch(() => undefined);
       await until('the abort', () => failing.commits < failAt || failAt === 1 || aborted === 1);
       expect(logged.length).toBeLessThan(10);
       await mailbox.stop();
@@ -67,7 +65,7 @@ for (const when of ['before', 'after'] as const) {
         const lane = await next.store.findLane({ scope: 'local', threadId: 't' });
         const ticketId = lane?.open?.tickets[0]?.id;
         if (ticketId !== undefined)
-          await next.mailbox.decide(alice, person, 't', { ticketId, answer: { type: 'approve' } });
+          await next.mailbox.tickets.decide(caller, ticketId, { answer: { type: 'approve' } });
         return lane !== undefined && lane.open === undefined && lane.queue.length === 0;
       });
       expect(await checkStore(next.store, ['local'])).toEqual([]);
@@ -76,62 +74,126 @@ for (const when of ['before', 'after'] as const) {
   });
 }
 
-test('a run whose end the disk had no room for goes on when it has', async () => {
-  const base = new MemoryStore({ clock: systemClock });
-  let isLow = false;
-  const low = (): Promise<never> => Promise.reject(new Fault('disk-low', 'the disk is full'));
-  const store = patched(base, {
-    update: (...args: Parameters<Store['update']>) => (isLow ? low() : base.update(...args)) as never,
-    append: (...args) => (isLow ? low() : base.append(...args)),
-    health: () => (isLow ? { is: 'read-only', why: 'the disk is full' } : { is: 'open' }),
-  });
-  const agent = scripted(async function* (_, context) {
-    isLow = context.attempt === 1;
-    yield* say(context, 'a', 'text');
-    await Promise.resolve();
-  });
-  const { submit, seen, logged } = await open(agent, { store, limits: { wakeFallbackMs: 20 } });
-  await submit('one');
-  await until('the trouble', () => logged.some(({ message }) => message.includes('could not be settled')));
-  isLow = false;
-  expect(await seen('run.finished')).toMatchObject({ outcome: { type: 'completed' }, attempt: 2 });
-});
-
-test('a sweep that fails is followed by another, and a thread that cannot be read does not keep it busy', async () => {
-  const clock = new ManualClock();
-  const base = new MemoryStore({ clock });
-  let looks = 0;
-  const store = patched(base, {
-    nextDueMs: () => {
-      looks += 1;
-      if (looks === 1) return Promise.reject(new Error('the index cannot be read'));
-      return Promise.resolve(clock.now() - 10);
+for (const when of ['before', 'after'] as const) {
+  test(
+    `an agent is called for starts that are durable alone, whichever commit fails, ${when} it is kept`,
+    { tags: 'nothing-starts-unrecorded' },
+    async () => {
+      const thread = { scope: 'local', threadId: 't' };
+      for (let failAt = 1; failAt <= 8; failAt++) {
+        const engine = new MemoryEngine();
+        const calls: string[] = [];
+        const counting = scripted(async function* (activation, context) {
+          calls.push(`${activation.runId} ${context.attempt}`);
+          yield* say(context, 'a', 'done');
+          await Promise.resolve();
+        });
+        const store = new TurnStore(new FailingEngine(engine, failAt, when), { clock: systemClock });
+        const { mailbox } = await open(counting, { store });
+        const submitted = ['one', 'two', 'three'].map((key) => mailbox.submit(alice, submission(key)));
+        await Promise.allSettled(submitted);
+        const isIdle = async (): Promise<boolean> => (await store.findLane(thread))?.open === undefined;
+        await until('the failing commit, or the end', async () => store.health().is === 'read-only' || isIdle());
+        await mailbox.stop();
+        const events = await new TurnStore(engine, { clock: systemClock }).readEvents(thread, 0, 1000);
+        const started = events.flatMap((event) =>
+          event.type === 'run.started' ? [`${event.runId} ${event.attempt}`] : [],
+        );
+        expect(started).toEqual(expect.arrayContaining(calls));
+        if (failAt === 1) expect(calls).toEqual([]);
+      }
     },
-    due: () => Promise.resolve([{ scope: 'local', threadId: 'broken' }]),
-  });
-  const { logged } = await open(talker, { store, clock });
-  expect(logged.some(({ message }) => message.includes('the sweep failed'))).toBe(true);
-  await clock.advance(limits.wakeFallbackMs * 3 + 1);
-  expect(looks).toBe(4);
-});
+  );
+}
 
-test('as many broken threads as fit on a page do not keep due ones from their time', async () => {
-  const clock = new ManualClock();
-  const base = new MemoryStore({ clock });
-  const broken = Array.from({ length: 100 }, (_, index) => ({ scope: 'local', threadId: `broken ${index}` }));
-  const ticked: string[] = [];
-  const store = patched(base, {
-    due: (_, limit) => Promise.resolve([...broken, { scope: 'local', threadId: 'fine' }].slice(0, limit)),
-    update: (thread, decide) => {
-      ticked.push(thread.threadId);
-      return base.update(thread, decide);
-    },
-  });
-  await open(talker, { store, clock });
-  expect(ticked.filter((threadId) => threadId === 'fine')).toHaveLength(1);
-});
+test(
+  'a start resolves when all that was left is taken over, and fails when that cannot be read',
+  { tags: 'not-ready-before-recovery' },
+  async () => {
+    const base = new MemoryStore({ clock: systemClock });
+    const hanging = scripted(async function* () {
+      await new Promise(() => undefined);
+      yield* [];
+    });
+    const dead = await open(hanging, { store: base });
+    for (const threadId of ['a', 'b', 'c']) await dead.submit('one', { threadId });
+    const unreadable = patched(base, { held: () => Promise.reject(new Fault('store-failed', 'the disk is gone')) });
+    await expect(open(hanging, { store: unreadable })).rejects.toMatchObject({ code: 'store-failed' });
+    await open(hanging, { store: base });
+    for (const threadId of ['a', 'b', 'c']) {
+      expect(await base.findLane({ scope: 'local', threadId })).toMatchObject({ open: { interruptions: 1 } });
+    }
+  },
+);
 
-test('a ready thread that cannot be read holds up no other', async () => {
+test(
+  'a run whose end the disk had no room for goes on when it has',
+  { tags: 'unsettled-end-is-settled-later' },
+  async () => {
+    const base = new MemoryStore({ clock: systemClock });
+    let isLow = false;
+    const low = (): Promise<never> => Promise.reject(new Fault('disk-low', 'the disk is full'));
+    const store = patched(base, {
+      update: (...args: Parameters<Store['update']>) => (isLow ? low() : base.update(...args)) as never,
+      append: (...args) => (isLow ? low() : base.append(...args)),
+      health: () => (isLow ? { is: 'read-only', why: 'the disk is full' } : { is: 'open' }),
+    });
+    const agent = scripted(async function* (_, context) {
+      isLow = context.attempt === 1;
+      yield* say(context, 'a', 'text');
+      await Promise.resolve();
+    });
+    const { submit, seen, logged } = await open(agent, { store, limits: { wakeFallbackMs: 20 } });
+    await submit('one');
+    await until('the trouble', () => logged.some(({ message }) => message.includes('could not be settled')));
+    isLow = false;
+    expect(await seen('run.finished')).toMatchObject({ outcome: { type: 'completed' }, attempt: 2 });
+  },
+);
+
+test(
+  'a sweep that fails is followed by another, and a thread that cannot be read does not keep it busy',
+  { tags: 'lost-wake-is-made-up-for' },
+  async () => {
+    const clock = new ManualClock();
+    const base = new MemoryStore({ clock });
+    let looks = 0;
+    const store = patched(base, {
+      nextDueMs: () => {
+        looks += 1;
+        if (looks === 1) return Promise.reject(new Error('the index cannot be read'));
+        return Promise.resolve(clock.now() - 10);
+      },
+      due: () => Promise.resolve([{ scope: 'local', threadId: 'broken' }]),
+    });
+    const { logged } = await open(talker, { store, clock });
+    expect(logged.some(({ message }) => message.includes('the sweep failed'))).toBe(true);
+    await clock.advance(limits.wakeFallbackMs * 3 + 1);
+    expect(looks).toBe(4);
+  },
+);
+
+test(
+  'as many broken threads as fit on a page do not keep due ones from their time',
+  { tags: 'unreadable-work-holds-up-nobody' },
+  async () => {
+    const clock = new ManualClock();
+    const base = new MemoryStore({ clock });
+    const broken = Array.from({ length: 100 }, (_, index) => ({ scope: 'local', threadId: `broken ${index}` }));
+    const ticked: string[] = [];
+    const store = patched(base, {
+      due: (_, limit) => Promise.resolve([...broken, { scope: 'local', threadId: 'fine' }].slice(0, limit)),
+      update: (thread, decide) => {
+        ticked.push(thread.threadId);
+        return base.update(thread, decide);
+      },
+    });
+    await open(talker, { store, clock });
+    expect(ticked.filter((threadId) => threadId === 'fine')).toHaveLength(1);
+  },
+);
+
+test('a ready thread that cannot be read holds up no other', { tags: 'unreadable-work-holds-up-nobody' }, async () => {
   const base = new MemoryStore({ clock: systemClock });
   const first = await open(talker, { store: base });
   await first.mailbox.stop();

@@ -1,14 +1,26 @@
 import { expect, test } from 'vitest';
+import type { Submission } from '../../../src/gateway.ts';
 import { checkSchema, problemWith } from '../../../src/mailbox/answers.ts';
 import { prepare } from '../../../src/mailbox/submission.ts';
 import { alice, submission } from '../../support/mailbox-fixture.ts';
 
-test('a thread and a request have names', () => {
+test('a thread and a request have names', { tags: 'blank-names-are-refused' }, () => {
   for (const path of ['threadId', 'key']) {
     for (const name of ['', 'x'.repeat(513)]) {
       const wrong = submission('one', { [path]: name });
       expect(() => prepare(alice, wrong)).toThrow(expect.objectContaining({ code: 'invalid-request', path }));
     }
+  }
+});
+
+test('a request asks for something', { tags: 'empty-request-is-refused' }, () => {
+  const nothing = submission('one', { messages: [] });
+  expect(() => prepare(alice, nothing)).toThrow(expect.objectContaining({ code: 'invalid-request', path: 'messages' }));
+  for (const something of [
+    { decisions: [{ ticketId: 'tkt_1', answer: { type: 'approve' } }] },
+    { toolResults: [{ toolCallId: 'call', parts: [] }] },
+  ] satisfies Partial<Submission>[]) {
+    expect(() => prepare(alice, { ...nothing, ...something })).not.toThrow();
   }
 });
 

@@ -9,6 +9,9 @@ const number = fc.nat();
 const json = fc.jsonValue().map((value) => JSON.stringify(value));
 const key = fc.record({ scope: name, threadId: name });
 
+const named = { kind: fc.constantFrom('run' as const, 'message' as const), id: name };
+const filed = fc.record({ scope: name, key: name, label: name });
+
 const turns = fc.record({
   is: fc.constant('turns' as const),
   thread: fc.record({ id: number, key }),
@@ -20,13 +23,17 @@ const turns = fc.record({
         wakeAtMs: fc.option(number, { nil: undefined }),
         ready: fc.option(fc.record({ actor: name, atMs: number }), { nil: undefined }),
         held: fc.boolean(),
+        waiting: number,
       }),
       moves: fc.boolean(),
     }),
     { nil: undefined },
   ),
   records: fc.array(
-    fc.record({ kind: fc.constantFrom('run', 'message'), id: name, text: fc.option(json, { nil: undefined }) }),
+    fc.oneof(
+      fc.record({ ...named, text: json, filed: fc.option(filed, { nil: undefined }) }),
+      fc.record({ ...named, text: fc.constant(undefined), filed: fc.constant(undefined) }),
+    ),
   ),
   chunks: fc.array(fc.record({ first: number, last: number, firstAtMs: number, lastAtMs: number, text: json })),
 });
@@ -56,7 +63,7 @@ function stepsOf(change: Change): unknown[] {
     ...(created ? [['created', id, of.scope, of.threadId]] : []),
     ...(lane === undefined ? [] : [['lane', id, lane.text, lane.index, lane.moves]]),
     ...records.map((one) =>
-      one.text === undefined ? ['remove', id, one.kind, one.id] : ['put', id, one.kind, one.id, one.text],
+      one.text === undefined ? ['remove', id, one.kind, one.id] : ['put', id, one.kind, one.id, one.text, one.filed],
     ),
     ...chunks.map((chunk) => ['events', id, chunk]),
   ];
@@ -69,7 +76,10 @@ function listing(steps: unknown[]): ChangeSink {
       const ready = index.ready === undefined ? undefined : { ...index.ready, actor: fromSafeKey(index.ready.actor) };
       steps.push(['lane', id, text, { ...index, ready }, moves]);
     },
-    put: (id, kind, record, text) => steps.push(['put', id, kind, fromSafeKey(record), text]),
+    put: (id, kind, record, text, where) => {
+      const [scope, at, label] = [where?.scope, where?.key, where?.label].map((key) => fromSafeKey(key ?? ''));
+      steps.push(['put', id, kind, fromSafeKey(record), text, where && { scope, key: at, label }]);
+    },
     remove: (id, kind, record) => steps.push(['remove', id, kind, fromSafeKey(record)]),
     events: (id, chunk) => steps.push(['events', id, chunk]),
     drop: (id) => steps.push(['drop', id]),

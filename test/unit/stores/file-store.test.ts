@@ -7,7 +7,18 @@ import { FileStore, type FileStoreOptions } from '../../../src/stores/file-store
 import { DatabaseSync } from '../../../src/stores/sqlite.ts';
 import { temporaryDirectory } from '../../support/gateway-process.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
-import { claimed, note, notice, noticesOf, threadOf } from '../../support/turns.ts';
+import {
+  claimed,
+  drop,
+  note,
+  notice,
+  noticesOf,
+  openRun,
+  running,
+  runRecord,
+  threadOf,
+  write,
+} from '../../support/turns.ts';
 
 const thread = threadOf('t');
 const other = threadOf('other');
@@ -24,6 +35,7 @@ beforeAll(async () => {
     await store.purge(0, 1);
   }
   await store.update(other, note(other, 'd'));
+  await store.update(other, write(other, runRecord(other, 'r')));
 });
 afterAll(() => prepared[Symbol.asyncDispose]());
 
@@ -48,29 +60,35 @@ async function damaged(sql: string): Promise<void> {
 function inDatabase(sql: string): void {
   const db = new DatabaseSync(join(directory.path, 'anyport.db'));
   try {
+    db.enableDefensive(false);
     db.exec(sql);
   } finally {
     db.close();
   }
 }
 
-test('a directory has one store at a time, and who is refused is told by whom', async () => {
-  const store = await open();
-  const refused = open();
-  await expect(refused).rejects.toMatchObject({ code: 'store-failed', retryable: true });
-  await expect(refused).rejects.toThrow(`${directory.path} is in use by another store, of process ${process.pid}`);
-  await store.close();
-  await (await open()).close();
-});
+test(
+  'a directory has one store at a time, and who is refused is told by whom',
+  { tags: 'second-process-is-refused' },
+  async () => {
+    const store = await open();
+    const refused = open();
+    await expect(refused).rejects.toMatchObject({ code: 'store-failed', retryable: true });
+    await expect(refused).rejects.toThrow(`${directory.path} is in use by another store, of process ${process.pid}`);
+    await store.close();
+    await (await open()).close();
+  },
+);
 
-test('a newer format is refused, naming both, and not touched', async () => {
-  await damaged('pragma user_version = 9');
+test.each([
+  ['newer', 9, /has format 9.* reads up to format 2: use a newer one/],
+  ['older', 1, /has format 1, made by an earlier version.* reads format 2 alone: move the directory .* away/],
+])('a database of a format that is %s is refused, saying what to do, and not touched', async (_, version, why) => {
+  await damaged(`pragma user_version = ${version}`);
   const before = await readFile(join(directory.path, 'anyport.db'));
-  await expect(open()).rejects.toMatchObject({
-    code: 'store-failed',
-    retryable: false,
-    message: expect.stringMatching(/has format 9.* reads up to format 1/) as string,
-  });
+  const refusal = { code: 'store-failed', message: expect.stringMatching(why) as string };
+  await expect(open()).rejects.toMatchObject({ ...refusal, retryable: false });
+  await expect(doctor(directory.path)).rejects.toMatchObject(refusal);
   expect(await readFile(join(directory.path, 'anyport.db'))).toEqual(before);
 });
 
@@ -106,74 +124,137 @@ test.each([
   ['is no JSON', `body = '{"value":'`],
   ['is no object', `body = '[]'`],
   ['is null', `body = 'null'`],
-  ['has another format', 'v = 2'],
-])('a record that %s is reported to who asks for it, and to nobody else', async (_, to) => {
-  await damaged(`update record set ${to} where kind = 'memory' and id = 'a'`);
-  await using store = await open();
-  const unreadable = {
-    code: 'record-unreadable',
-    message: expect.stringMatching(/memory "a" of thread "t"/) as string,
-  };
-  const results = await Promise.allSettled([
-    store.update(thread, note(thread, 'before')),
-    store.update(thread, (lane, found, nowMs) => {
-      found.find('memory', 'a');
-      return note(thread, 'never')(lane, found, nowMs);
-    }),
-    store.update(thread, (lane, found) => ({ lane: lane as never, writes: [], outcome: found.find('memory', 'b') })),
-  ]);
-  expect(results.map((one) => one.status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
-  expect(results[1]).toMatchObject({ reason: unreadable });
-  await expect(store.findRecord(thread, 'memory', 'a')).rejects.toMatchObject(unreadable);
-  await expect(store.listRecords(thread, 'memory', '', 10)).rejects.toMatchObject(unreadable);
-  expect(await store.listRecords(thread, 'memory', 'a', 10)).toHaveLength(3);
-  expect(await noticesOf(store, thread)).toEqual(['a', 'b', 'c', 'before']);
-});
+  ['has another format', 'v = 3'],
+])(
+  'a record that %s is reported to who asks for it, and to nobody else',
+  { tags: 'unreadable-record-is-reported' },
+  async (_, to) => {
+    await damaged(`update record set ${to} where kind = 'memory' and id = 'a'`);
+    await using store = await open();
+    const unreadable = {
+      code: 'record-unreadable',
+      message: expect.stringMatching(/memory "a" of thread "t"/) as string,
+    };
+    const results = await Promise.allSettled([
+      store.update(thread, note(thread, 'before')),
+      store.update(thread, (lane, found, nowMs) => {
+        found.find('memory', 'a');
+        return note(thread, 'never')(lane, found, nowMs);
+      }),
+      store.update(thread, (lane, found) => ({ lane: lane as never, writes: [], outcome: found.find('memory', 'b') })),
+    ]);
+    expect(results.map((one) => one.status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(results[1]).toMatchObject({ reason: unreadable });
+    await expect(store.findRecord(thread, 'memory', 'a')).rejects.toMatchObject(unreadable);
+    await expect(store.listRecords(thread, 'memory', '', 10)).rejects.toMatchObject(unreadable);
+    expect(await store.listRecords(thread, 'memory', 'a', 10)).toHaveLength(3);
+    expect(await noticesOf(store, thread)).toEqual(['a', 'b', 'c', 'before']);
+  },
+);
 
-test('a lane that cannot be read stops the turns of its thread alone', async () => {
-  await damaged(
-    `update record set body = 'x' where kind = 'lane' and thread = (select id from thread where name = 't')`,
-  );
-  await using store = await open();
-  const unreadable = { code: 'record-unreadable', message: expect.stringMatching(/lane "" of thread "t"/) as string };
-  await expect(store.update(thread, note(thread, 'e'))).rejects.toMatchObject(unreadable);
-  await expect(store.findLane(thread)).rejects.toMatchObject(unreadable);
-  await expect(store.append({ thread, runId: 'r', attempt: 1, token: 't' }, 1, [])).rejects.toMatchObject(unreadable);
-  expect(await noticesOf(store, thread)).toEqual(['a', 'b', 'c']);
-  expect(await store.update(other, note(other, 'e'))).toBe(2);
-});
+test(
+  'a lane that cannot be read stops the turns of its thread alone',
+  { tags: 'unreadable-work-holds-up-nobody' },
+  async () => {
+    await damaged(
+      `update record set body = 'x' where kind = 'lane' and thread = (select id from thread where name = 't')`,
+    );
+    await using store = await open();
+    const unreadable = { code: 'record-unreadable', message: expect.stringMatching(/lane "" of thread "t"/) as string };
+    await expect(store.update(thread, note(thread, 'e'))).rejects.toMatchObject(unreadable);
+    await expect(store.findLane(thread)).rejects.toMatchObject(unreadable);
+    await expect(store.append({ thread, runId: 'r', attempt: 1, token: 't' }, 1, [])).rejects.toMatchObject(unreadable);
+    expect(await noticesOf(store, thread)).toEqual(['a', 'b', 'c']);
+    expect(await store.update(other, note(other, 'e'))).toBe(2);
+  },
+);
 
-test('events that cannot be read are reported, and the log goes on', async () => {
-  await damaged(`update event set body = '[{' where first = 2`);
-  await using store = await open();
-  expect(await store.update(thread, note(thread, 'e'))).toBe(4);
-  await expect(store.readEvents(thread, 0, 10)).rejects.toMatchObject({ code: 'record-unreadable' });
-  expect(await store.readEvents(thread, 2, 10)).toMatchObject([{ text: 'c' }, { text: 'e' }]);
-});
+test(
+  'events that cannot be read are reported, and the log goes on',
+  { tags: 'torn-log-is-not-passed-over' },
+  async () => {
+    await damaged(`update event set body = '[{' where first = 2`);
+    await using store = await open();
+    expect(await store.update(thread, note(thread, 'e'))).toBe(4);
+    await expect(store.readEvents(thread, 0, 10)).rejects.toMatchObject({ code: 'record-unreadable' });
+    expect(await store.readEvents(thread, 2, 10)).toMatchObject([{ text: 'c' }, { text: 'e' }]);
+  },
+);
 
 test.each([
-  ['of another form', `1, 'put 1'`, 'a line of changes has no end'],
-  ['of another format', `2, ''`, 'row 1 of the redo log has format 2'],
-])('a row of the redo log that is %s is not passed over', async (_, values, why) => {
-  await damaged(`insert into redo (n, v, body) values (1, ${values})`);
-  await expect(open()).rejects.toMatchObject({ code: 'store-failed', message: expect.stringContaining(why) as string });
+  ['of another form', `2, 'put 1'`, 'a line of changes has no end'],
+  ['of another format', `3, ''`, 'row 1 of the redo log has format 3'],
+])(
+  'a row of the redo log that is %s is not passed over',
+  { tags: 'torn-log-is-not-passed-over' },
+  async (_, values, why) => {
+    await damaged(`insert into redo (n, v, body) values (1, ${values})`);
+    await expect(open()).rejects.toMatchObject({
+      code: 'store-failed',
+      message: expect.stringContaining(why) as string,
+    });
+  },
+);
+
+test(
+  'a commit that fails in the database leaves the store read-only until it is reopened',
+  { tags: 'failed-commit-is-told' },
+  async () => {
+    const fuse = `begin select raise(abort, 'injected: the disk is full'); end`;
+    await damaged(`create trigger fuse before insert on redo when new.n = 2 ${fuse}`);
+    await using store = await open();
+    expect(await store.update(thread, note(thread, 'told'))).toBe(4);
+    const refused = store.update(thread, note(thread, 'lost'));
+    await expect(refused).rejects.toMatchObject({ code: 'store-failed' });
+    await expect(refused.catch((fault: Fault) => Promise.reject(fault.cause as Error))).rejects.toThrow(
+      'the disk is full',
+    );
+    expect(await noticesOf(store, thread)).toEqual(['a', 'b', 'c', 'told']);
+    await store.close();
+    inDatabase('drop trigger fuse');
+    await using again = await open();
+    expect(await again.update(thread, note(thread, 'next'))).toBe(5);
+  },
+);
+
+test('a list reads no record that is not in it, however many there are', async () => {
+  await using store = await open({ tuning: { generationChars: 1, directCommits: 1 } });
+  const ids = Array.from({ length: 500 }, (_, n) => `r${1000 + n}`);
+  const rare = new Set(['r1003', 'r1250']);
+  await store.update(
+    thread,
+    write(thread, ...ids.map((id) => runRecord(thread, id, rare.has(id) ? { endedAtMs: 1 } : {}))),
+  );
+  inDatabase(`update record set v = 7 where kind = 'run' and id not in ('r1003', 'r1250', 'r1499')`);
+  for (const threadId of [undefined, 't']) {
+    const of = { scope: 'local', kind: 'run', threadId } as const;
+    expect(await store.list({ ...of, label: 'done', limit: 9 })).toMatchObject([{ key: 'r1250' }, { key: 'r1003' }]);
+    expect(await store.list({ ...of, before: 'r1004', limit: 1 })).toMatchObject([{ key: 'r1003' }]);
+    expect(await store.list({ ...of, limit: 1 })).toMatchObject([{ key: 'r1499' }]);
+    const unreadable = { code: 'record-unreadable', message: expect.stringContaining('run "r1498" of') as string };
+    await expect(store.list({ ...of, limit: 2 })).rejects.toMatchObject(unreadable);
+  }
 });
 
-test('a commit that fails in the database leaves the store read-only until it is reopened', async () => {
-  const fuse = `begin select raise(abort, 'injected: the disk is full'); end`;
-  await damaged(`create trigger fuse before insert on redo when new.n = 2 ${fuse}`);
-  await using store = await open();
-  expect(await store.update(thread, note(thread, 'told'))).toBe(4);
-  const refused = store.update(thread, note(thread, 'lost'));
-  await expect(refused).rejects.toMatchObject({ code: 'store-failed' });
-  await expect(refused.catch((fault: Fault) => Promise.reject(fault.cause as Error))).rejects.toThrow(
-    'the disk is full',
-  );
-  expect(await noticesOf(store, thread)).toEqual(['a', 'b', 'c', 'told']);
-  await store.close();
-  inDatabase('drop trigger fuse');
-  await using again = await open();
-  expect(await again.update(thread, note(thread, 'next'))).toBe(5);
+test('a thread that was dropped just now is passed over, though its end is not told yet', async () => {
+  await using store = await open({ tuning: { generationChars: 1_000_000, directCommits: 1 } });
+  for (const key of [thread, other]) {
+    await store.update(key, note(key, 'a', { open: openRun('r', running('t')) }));
+    await store.update(key, write(key, runRecord(key, `${key.threadId} r`)));
+    await store.update(key, note(key, 'b', { open: openRun('r', running('u')) }));
+  }
+  const dropped = store.update(thread, drop(thread));
+  await new Promise(setImmediate);
+  const db = new DatabaseSync(join(directory.path, 'anyport.db'), { readOnly: true });
+  const left = db.prepare(`select 1 from thread where name = 't'`);
+  while (left.get() !== undefined);
+  db.close();
+  const reads = [store.list({ scope: 'local', kind: 'run', limit: 9 }), store.held(undefined, 9)] as const;
+  const located = store.locate('local', 'run', 't r');
+  expect(await reads[0]).toMatchObject([{ thread: other }]);
+  expect(await reads[1]).toEqual([other]);
+  expect(await located).toBeUndefined();
+  await dropped;
 });
 
 test('what has been applied is read from the tables, and is no longer kept in memory', async () => {
@@ -194,6 +275,18 @@ test('a doctor finds nothing wrong with what a store has left, and changes nothi
   expect(await doctor(directory.path)).toEqual({ threads: 2, events: 3, records: 1, problems: [] });
 });
 
+/** Adds a run while the database does not know that it has an index. */
+const behindIndex = `
+  create temp table kept as select * from sqlite_schema where name = 'record_filed';
+  pragma writable_schema = on;
+  delete from sqlite_schema where name = 'record_filed';
+  pragma writable_schema = reset;
+  insert into record select thread, kind, 'z', v, scope, 'z', filing_label, body from record where kind = 'run';
+  pragma writable_schema = on;
+  insert into sqlite_schema select * from kept;
+  pragma writable_schema = reset;
+`;
+
 test.each<[string, string, RegExp]>([
   [
     'an unreadable record',
@@ -205,6 +298,33 @@ test.each<[string, string, RegExp]>([
   ['a missing lane', `delete from record where kind = 'lane'`, /its lane is missing/],
   ['a wrong wake time', 'update thread set wake_at = 5', /found by \{"wakeAtMs":5.* its lane says/],
   ['a thread that is not held', 'update thread set held = 1', /found by .*"held":true/],
+  ['requests that do not wait', 'update thread set waiting = 2', /found by .*"waiting":2.*"waiting":0/],
+  [
+    'a run under another label',
+    `update record set filing_label = 'done' where kind = 'run'`,
+    /run "r" is listed by .*"label":"done".* says .*"label":"running"/,
+  ],
+  [
+    'a run in another place',
+    `update record set filing_key = 'q' where kind = 'run'`,
+    /run "r" is listed by .*"key":"q".* says .*"key":"r"/,
+  ],
+  [
+    'a run in the list of another scope',
+    `update record set scope = 'other' where kind = 'run'`,
+    /run "r" is listed by .*"scope":"other".* says .*"scope":"local"/,
+  ],
+  [
+    'a run in no list',
+    `update record set scope = null, filing_key = null, filing_label = null where kind = 'run'`,
+    /run "r" is listed by undefined and says \{"scope":"local"/,
+  ],
+  [
+    'a record in a list that is in none',
+    `update record set filing_key = 'a' where kind = 'memory'`,
+    /memory "a" is listed by \{"key":"a"\} and says undefined/,
+  ],
+  ['an index that lacks a run', behindIndex, /the database itself: .*record_filed/],
   ['a missing event', 'delete from event where first = 2', /its log goes on at 3 behind 1/],
   ['a missing end', 'delete from event where first = 3', /its log ends at 2 and its lane at 3/],
   [

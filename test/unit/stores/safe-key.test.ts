@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { compareKeys, fromSafeKey, toSafeKey } from '../../../src/stores/safe-key.ts';
+import { compareKeys, fromSafeKey, sortByKey, toSafeKey } from '../../../src/stores/safe-key.ts';
 
 /** Any sequence of code units, lone surrogates and control characters among them. */
 const anyText = fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map((unit) => String.fromCharCode(unit)) });
@@ -8,7 +8,7 @@ const oddText = fc.string({
   unit: fc.constantFrom('\u0000', '\u0001', '\t', '\n', 'a', '0', '\ud83d', '\ude00', '\uffff'),
 });
 
-test('any text comes back from its safe key', () => {
+test('any text comes back from its safe key', { tags: 'any-name-is-safe' }, () => {
   fc.assert(
     fc.property(fc.oneof(anyText, oddText), (text) => {
       expect(fromSafeKey(toSafeKey(text))).toBe(text);
@@ -35,6 +35,15 @@ test('keys are ordered by the bytes of their UTF-8', () => {
     fc.property(fc.oneof(anyText, oddText), fc.oneof(anyText, oddText), (a, b) => {
       const bytes = Buffer.compare(Buffer.from(toSafeKey(a)), Buffer.from(toSafeKey(b)));
       expect(Math.sign(compareKeys(a, b))).toBe(bytes);
+    }),
+  );
+});
+
+test('many are sorted as two are compared', () => {
+  fc.assert(
+    fc.property(fc.array(fc.oneof(anyText, oddText, fc.string())), (keys) => {
+      const named = keys.map((key, at) => ({ key, at }));
+      expect(sortByKey(named, ({ key }) => key)).toEqual(named.toSorted((a, b) => compareKeys(a.key, b.key)));
     }),
   );
 });

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Change, StoredThread } from '../../../src/stores/engine.ts';
+import type { ThreadKey } from '../../../schemas/id.ts';
+import type { Change, RecordChange, StoredThread } from '../../../src/stores/engine.ts';
 import { chunksOf } from '../../../src/stores/event-chunk.ts';
 import { examine } from '../../../src/stores/examination.ts';
 import { indexOf } from '../../../src/stores/lane-index.ts';
@@ -10,7 +11,7 @@ import type { Database } from '../../../src/stores/sqlite.ts';
 import { openTables } from '../../../src/stores/tables.ts';
 import { Writer } from '../../../src/stores/writer.ts';
 import { temporaryDirectory } from '../../support/gateway-process.ts';
-import { laneOf, notice, openRun, queuedRun, running, threadOf } from '../../support/turns.ts';
+import { laneOf, notice, openRun, queuedRun, running, runRecord, threadOf } from '../../support/turns.ts';
 
 /** What one thread is given in one commit. */
 interface Given {
@@ -65,26 +66,30 @@ test(
   },
 );
 
-test('whichever write of a commit fails, nothing of that commit is kept and all of the earlier ones is', async () => {
-  await using directory = await temporaryDirectory();
-  for (let writes = 0; ; writes++) {
-    const file = join(directory.path, `${writes}.db`);
-    const { db, writer } = openWriter(file, 1);
-    layFuse(db, writes);
-    const kept = commitUntilFailure(writer);
-    removeFuse(db);
-    db.close();
-    const again = openWriter(file, 1);
-    const { problems, events, threads } = examine(again.db);
-    again.db.close();
-    expect(problems, `write ${writes}`).toEqual([]);
-    expect([events, threads], `write ${writes}`).toEqual(eventsAndThreadsAfter[kept]);
-    if (kept === script.length) {
-      expect(writes).toBeGreaterThan(30);
-      return;
+test(
+  'whichever write of a commit fails, nothing of that commit is kept and all of the earlier ones is',
+  { tags: 'commit-is-all-or-nothing' },
+  async () => {
+    await using directory = await temporaryDirectory();
+    for (let writes = 0; ; writes++) {
+      const file = join(directory.path, `${writes}.db`);
+      const { db, writer } = openWriter(file, 1);
+      layFuse(db, writes);
+      const kept = commitUntilFailure(writer);
+      removeFuse(db);
+      db.close();
+      const again = openWriter(file, 1);
+      const { problems, events, threads } = examine(again.db);
+      again.db.close();
+      expect(problems, `write ${writes}`).toEqual([]);
+      expect([events, threads], `write ${writes}`).toEqual(eventsAndThreadsAfter[kept]);
+      if (kept === script.length) {
+        expect(writes).toBeGreaterThan(30);
+        return;
+      }
     }
-  }
-});
+  },
+);
 
 const script: readonly Given[][] = [
   [{ name: 'a', what: 'turn', lane: 'held' }],
@@ -171,9 +176,12 @@ class Threads {
         records: isAppend
           ? []
           : [
-              { kind: 'memory', id: 'always', text: `{"commit":${this.#commits}}` },
-              { kind: 'memory', id: String(this.#commits), text: '{}' },
-              { kind: 'memory', id: String(this.#commits - 2), text: undefined },
+              memoryOf('always', `{"commit":${this.#commits}}`),
+              memoryOf(String(this.#commits), '{}'),
+              memoryOf(String(this.#commits - 2), undefined),
+              runOf(stored.key, `${name} always`, kind),
+              runOf(stored.key, `${name} ${this.#commits}`, kind),
+              { kind: 'run', id: `${name} ${this.#commits - 1}`, text: undefined, filed: undefined },
             ],
         chunks: chunksOf(events),
       },
@@ -181,12 +189,28 @@ class Threads {
   }
 }
 
+function memoryOf(id: string, text: string | undefined): RecordChange {
+  return { kind: 'memory', id, text, filed: undefined };
+}
+
+/** Listed under another label, as its lane changes. */
+function runOf(thread: ThreadKey, id: string, lane: Given['lane']): RecordChange {
+  const run = runRecord(thread, id, lane === 'none' ? { endedAtMs: 1 } : {});
+  const text = JSON.stringify('value' in run ? run.value : undefined);
+  return {
+    kind: 'run',
+    id,
+    text,
+    filed: { scope: thread.scope, key: id, label: lane === 'none' ? 'done' : 'running' },
+  };
+}
+
 function laneOfKind(kind: Given['lane'], n: number): object {
   switch (kind) {
     case 'ready':
       return { queue: [queuedRun('r', `actor ${n}`, 50)] };
     case 'due':
-      return { queue: [queuedRun('r', 'me', 1000 + n)] };
+      return { queue: [queuedRun('r', 'me', 1000 + n, n % 3)] };
     case 'held':
       return { open: openRun('r', running('t')) };
     case 'none':

@@ -1,8 +1,8 @@
-// The SSE binding. https://docs.ag-ui.com/spec/1.0/basic/transports/http-sse
+// Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html
 import type { ServerResponse } from 'node:http';
-import type { Clock } from '../../src/clock.ts';
+import type { Clock } from './clock.ts';
 
-/** LF only: clients before and up to 1.0.0 fail at CR LF. Compression would hold frames back, hence `no-transform`. */
+/** Compression would hold frames back, hence `no-transform`. */
 const headers = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-cache, no-transform',

@@ -1,5 +1,10 @@
 import type { IncomingMessage } from 'node:http';
-import { Fault } from '../../src/fault.ts';
+import { Fault } from './fault.ts';
+
+/** Whether a `Content-Type` says JSON. */
+export function isJson(contentType: string | undefined): boolean {
+  return contentType?.split(';', 1)[0]?.trim().toLowerCase() === 'application/json';
+}
 
 /** The body of a request as JSON. @throws Fault `too-large`, `invalid-request` */
 export async function readJson(request: IncomingMessage, maxBytes: number): Promise<unknown> {

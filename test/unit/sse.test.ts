@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { EventStream } from '../../adapters/ag-ui/sse.ts';
+import { EventStream } from '../../src/sse.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 /** A response whose client reads only when told. */

@@ -1,0 +1,52 @@
+import type { Run } from '../../schemas/run.ts';
+import type { Thread } from '../../schemas/thread.ts';
+import type { Ticket } from '../../schemas/ticket.ts';
+import type { RecordKind, Records } from './records.ts';
+
+/** The kinds of record that can be listed over a whole scope. */
+export type ListedKind = 'run' | 'ticket' | 'thread';
+
+/** Where a record is found in the lists of its scope. */
+export interface Filing {
+  /** Its place in the order, newest last; unique among its kind in a scope. Never changes. */
+  readonly key: string;
+  /** What it is listed under, beside all of its kind. Changes with the record. */
+  readonly label: string;
+}
+
+/**
+ * Runs and tickets are ordered by their ids, which are; threads, whose names are their callers', by when they were made.
+ * A run is filed under its status, or `dead` while nothing was done about its failure; a ticket under `open` or
+ * `closed`; a thread under its context. Other kinds are not listed.
+ */
+export function filingOf<Kind extends RecordKind>(kind: Kind, value: Records[Kind]): Filing | undefined {
+  const one: RecordKind = kind;
+  switch (one) {
+    case 'run': {
+      const run = value as Run;
+      return { key: run.id, label: isDead(run) ? 'dead' : run.status };
+    }
+    case 'ticket': {
+      const ticket = value as Ticket;
+      return { key: ticket.id, label: ticket.closed === undefined ? 'open' : 'closed' };
+    }
+    case 'thread': {
+      const { id, contextId, createdAtMs } = value as Thread;
+      return { key: `${String(createdAtMs).padStart(15, '0')}:${id}`, label: contextId };
+    }
+    case 'activation':
+    case 'request':
+    case 'message':
+    case 'alias':
+    case 'journal':
+    case 'memory':
+    case 'checkpoint':
+    case 'blob':
+      return undefined;
+  }
+}
+
+/** Failed for good, with nobody having done anything about it. */
+export function isDead(run: Run): boolean {
+  return run.outcome?.type === 'failed' && run.setAside === undefined;
+}
