@@ -17,6 +17,8 @@ export interface EventStreamOptions {
   readonly maxBufferedChars: number;
   /** Ends every wait for a client that does not read. */
   readonly signal: AbortSignal;
+  /** A client whose socket stays full for longer is cut off; undefined: it is waited for. */
+  readonly maxStallMs?: number | undefined;
 }
 
 /**
@@ -48,12 +50,19 @@ export class EventStream {
     for (const frame of frames) this.#buffered += frame;
   }
 
-  async flush(): Promise<void> {
-    if (this.#buffered === '') return;
+  /** Resolves with how long the socket was full, in ms. */
+  async flush(): Promise<number> {
+    if (this.#buffered === '') return 0;
     const text = this.#buffered;
     this.#buffered = '';
-    this.#lastWriteMs = this.#options.clock.now();
-    if (!this.#response.write(text)) await this.#drained();
+    const { clock, maxStallMs } = this.#options;
+    const writtenMs = (this.#lastWriteMs = clock.now());
+    if (this.#response.write(text)) return 0;
+    const cancel =
+      maxStallMs === undefined ? undefined : clock.at(writtenMs + maxStallMs, () => this.#response.destroy());
+    await this.#drained();
+    cancel?.();
+    return clock.now() - writtenMs;
   }
 
   /** Writes what has gathered and closes the body. */

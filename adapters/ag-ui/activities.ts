@@ -29,6 +29,7 @@ export function pushActivity(
   const { id, activityType } = activity;
   fold.activities.set(id, activity);
   const subagentRunId = fold.ownerOf(id, event.subagentId);
+  fold.holdActivity(id, activityType, content, replace);
   const shown = { messageId: id, activityType, content, replace };
   fold.push({ type: EventType.ACTIVITY_SNAPSHOT, ...shown, subagentRunId, ...extras(event) });
 }
@@ -37,6 +38,7 @@ export function pushActivity(
 export function patchActivity(fold: Fold, event: Tagged, activity: Activity, patch: JsonPatchOperation[]): void {
   const { id: messageId, item, activityType, empty } = activity;
   if (!fold.activities.has(messageId)) pushActivity(fold, event, activity, empty, fold.discarded.has(item));
+  fold.changeActivity(messageId, patch);
   fold.push({ type: EventType.ACTIVITY_DELTA, messageId, activityType, patch });
 }
 
@@ -52,6 +54,7 @@ export function discardActivities(fold: Fold, items: ReadonlySet<ItemId>): void 
   for (const [messageId, { item, activityType, empty }] of fold.activities) {
     if (!items.has(item)) continue;
     fold.activities.delete(messageId);
+    fold.holdActivity(messageId, activityType, empty, true);
     fold.push({ type: EventType.ACTIVITY_SNAPSHOT, messageId, activityType, content: empty });
   }
 }

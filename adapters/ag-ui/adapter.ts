@@ -1,34 +1,25 @@
 // AG-UI over HTTP and SSE. The protocol fixes no path; capabilities are served where clients look for them.
 // https://docs.ag-ui.com/spec/1.0/basic/transports/http-sse
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { WhenBusy } from '../../schemas/activation.ts';
 import type { AgentCard } from '../../schemas/agent-card.ts';
 import type { ThreadId } from '../../schemas/id.ts';
 import type { Adapter, Exchange } from '../../src/adapter.ts';
 import type { Clock } from '../../src/clock.ts';
-import { exchangeSignal } from '../../src/exchange-signal.ts';
 import { Fault } from '../../src/fault.ts';
-import type { Gateway, Receipt } from '../../src/gateway.ts';
+import type { Gateway } from '../../src/gateway.ts';
 import { isJson, readJson } from '../../src/json-body.ts';
-import { EventStream } from '../../src/sse.ts';
 import { traceOf } from '../../src/trace-context.ts';
 import { encodeCapabilities } from './capabilities.ts';
 import { type Decoded, decodeInput } from './decode.ts';
-import { RunEncoder } from './encode.ts';
 import { encodeProblem } from './faults.ts';
+import { Field } from './field.ts';
+import { chooseProfile } from './profile.ts';
 import { decide } from './resume.ts';
-import { writeBlocked, writeRun } from './run-stream.ts';
+import { type Accepted, type OnDisconnect, type SlowViewers, type StreamLimits, Streams } from './streams.ts';
 
-export interface AgUiLimits {
+export interface AgUiLimits extends StreamLimits {
   readonly maxBodyBytes: number;
-  /** Silence after which a comment is written. */
-  readonly keepAliveMs: number;
-  /** Frames that may gather for one client before they are flushed. */
-  readonly maxBufferedChars: number;
-  /** Clients fail at a longer frame. */
-  readonly maxFrameChars: number;
-  /** Media that one event may carry itself; the rest are handles. */
-  readonly maxInlineChars: number;
 }
 
 export interface AgUiOptions {
@@ -37,6 +28,10 @@ export interface AgUiOptions {
   readonly limits?: Partial<AgUiLimits>;
   /** What a request does when its thread is busy; `queue` if not given. */
   readonly whenBusy?: WhenBusy;
+  /** `detach` if not given: a client that leaves ends nothing. */
+  readonly onDisconnect?: OnDisconnect;
+  /** `snapshot` if not given. */
+  readonly slowViewers?: SlowViewers;
 }
 
 const defaultLimits: AgUiLimits = {
@@ -45,15 +40,10 @@ const defaultLimits: AgUiLimits = {
   maxBufferedChars: 64 * 1024,
   maxFrameChars: 10 * 1024 * 1024,
   maxInlineChars: 6 * 1024 * 1024,
+  slowViewerMs: 30_000,
 };
 
 const prefix = '/ag-ui';
-
-interface Accepted {
-  readonly threadId: ThreadId;
-  readonly receipt: Receipt;
-  readonly encoder: RunEncoder;
-}
 
 export function agUiAdapter(options: AgUiOptions): Adapter {
   return new AgUiAdapter(options);
@@ -64,10 +54,13 @@ class AgUiAdapter implements Adapter {
   readonly prefixes = [prefix];
   readonly #options: AgUiOptions;
   readonly #limits: AgUiLimits;
+  readonly #streams: Streams;
 
   constructor(options: AgUiOptions) {
+    const { gateway, clock, onDisconnect = { is: 'detach' }, slowViewers = 'snapshot' } = options;
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
+    this.#streams = new Streams({ gateway, clock, limits: this.#limits, onDisconnect, slowViewers });
   }
 
   get entryPoints(): Adapter['entryPoints'] {
@@ -92,7 +85,13 @@ class AgUiAdapter implements Adapter {
   }
 
   async #route(exchange: Exchange): Promise<void> {
-    const { agentId, resource } = parsePath(exchange.url.pathname);
+    const { pathname } = exchange.url;
+    const [agentId = '', resource, ...rest] = segmentsOf(pathname);
+    if (agentId === 'threads' && resource !== undefined && rest.length === 1) {
+      await this.#routeThread(exchange, resource, rest[0]);
+      return;
+    }
+    if (agentId === '' || rest.length > 0) throw nothingAt(pathname);
     switch (resource) {
       case undefined:
         if (allowMethod(exchange, 'POST')) await this.#run(exchange, this.#agent(agentId));
@@ -101,8 +100,46 @@ class AgUiAdapter implements Adapter {
         if (allowMethod(exchange, 'GET')) answerJson(exchange.response, 200, encodeCapabilities(this.#agent(agentId)));
         return;
       default:
-        throw new Fault('not-found', `nothing is served at ${exchange.url.pathname}`);
+        throw nothingAt(pathname);
     }
+  }
+
+  async #routeThread(exchange: Exchange, threadId: ThreadId, resource: string | undefined): Promise<void> {
+    switch (resource) {
+      case 'stream':
+        if (allowMethod(exchange, 'GET')) await this.#look(exchange, threadId);
+        return;
+      case 'cancel':
+        if (allowMethod(exchange, 'POST')) await this.#cancel(exchange, threadId);
+        return;
+      default:
+        throw nothingAt(exchange.url.pathname);
+    }
+  }
+
+  /** Goes on with a stream where a frame id is given, and joins the thread where none is. */
+  async #look(exchange: Exchange, threadId: ThreadId): Promise<void> {
+    const { request, url } = exchange;
+    const cursor = lastEventId(request) ?? url.searchParams.get('after');
+    if (cursor !== null) {
+      await this.#streams.resume(exchange, threadId, cursor);
+      return;
+    }
+    const version = new Field(url.searchParams.get('protocolVersion') ?? undefined, [], undefined, 'protocolVersion');
+    await this.#streams.join(exchange, threadId, chooseProfile(version));
+  }
+
+  /** Ends one request of this caller's, or all that it brought in on the thread. */
+  async #cancel(exchange: Exchange, threadId: ThreadId): Promise<void> {
+    const { url, principal, response } = exchange;
+    const caller = { ...principal, door: 'ag-ui', origin: 'user' } as const;
+    const { threads, runs } = this.#options.gateway;
+    const runId = url.searchParams.get('runId');
+    const report =
+      runId === null
+        ? await threads.cancel(caller, threadId)
+        : await runs.cancelActivation(caller, threadId, `ag-ui:${runId}`);
+    answerJson(response, 200, report);
   }
 
   #agent(id: string): AgentCard {
@@ -113,7 +150,7 @@ class AgUiAdapter implements Adapter {
 
   async #run(exchange: Exchange, agent: AgentCard): Promise<void> {
     if (isJson(exchange.request.headers['content-type'])) {
-      await this.#stream(exchange, await this.#accept(exchange, agent));
+      await this.#streams.answer(exchange, await this.#accept(exchange, agent));
     } else {
       refuse(new Fault('invalid-request', 'the body must be application/json'), exchange.response, 415);
     }
@@ -127,82 +164,49 @@ class AgUiAdapter implements Adapter {
     const decoded = decodeInput(body, { agentId: agent.id, whenBusy });
     const { threadId } = decoded.submission;
     const answers = await decide(decoded, (id) => gateway.findTicket(principal, threadId, id));
+    await this.#stopAbandoned(exchange, decoded);
     const trace = traceOf(request);
     const receipt = await gateway.submit(principal, { ...decoded.submission, decisions: answers.decisions, trace });
     const warnings = [...decoded.warnings, ...answers.warnings, ...receipt.activation.warnings];
     if (warnings.length > 0) log.warn({ activation: receipt.activation.id, warnings }, 'set aside in an AG-UI request');
-    return { threadId, receipt, encoder: this.#encoder(decoded, receipt, log) };
+    const { parentRunId, copy, profile } = decoded;
+    return { threadId, receipt, parentRunId, copy, profile };
   }
 
-  /** From here on nothing is refused: whatever goes wrong ends the stream in its own words. */
-  async #stream({ response, principal, log }: Exchange, { threadId, receipt, encoder }: Accepted): Promise<void> {
-    const { gateway, clock } = this.#options;
-    const { keepAliveMs, maxBufferedChars, maxInlineChars } = this.#limits;
-    const { activation } = receipt;
-    const { afterSeq } = activation;
-    using over = exchangeSignal(response, gateway.stopping);
-    const { signal } = over;
-    const stream = new EventStream(response, { clock, keepAliveMs, maxBufferedChars, signal });
-    try {
-      stream.add(encoder.prelude());
-      await stream.flush();
-      const source = { gateway, principal, threadId, afterSeq, encoder, signal, maxInlineChars };
-      const [blockedBy] = receipt.became === 'blocked' ? receipt.blockedBy : [];
-      if (activation.state.is === 'retracted') stream.add(encoder.encodeRetracted());
-      else if (blockedBy !== undefined) await writeBlocked(source, blockedBy, stream);
-      else await writeRun(source, stream);
-      if (!encoder.hasEnded) stream.add(encoder.encodeFault(detached()));
-    } catch (thrown) {
-      const fault = gateway.stopping.aborted ? detached() : Fault.from(thrown);
-      if (fault.code === 'internal' && !response.destroyed) {
-        log.error({ activation: activation.id, cause: fault.cause ?? fault }, 'an AG-UI stream failed');
-      }
-      if (!encoder.hasEnded) stream.add(encoder.encodeFault(fault));
-    } finally {
-      stream.end();
-    }
+  /** A run that everybody has left is stopped by its own actor's next words: how stock clients stop one is by leaving it. */
+  async #stopAbandoned({ principal }: Exchange, { submission, resume }: Decoded): Promise<void> {
+    const { viewers } = this.#streams;
+    const { threadId, key, messages } = submission;
+    if (!viewers.someAreAbandoned || resume.length > 0 || messages.at(-1)?.role !== 'user') return;
+    const { gateway } = this.#options;
+    const { threads, runs } = gateway;
+    const runId = (await threads.find(principal, threadId))?.open?.runId;
+    if (runId === undefined || !viewers.isAbandoned(runId)) return;
+    const isRepeated = (await gateway.findActivation(principal, threadId, `ag-ui:${key}`)) !== undefined;
+    const run = (await runs.find(principal, runId))?.run;
+    if (isRepeated || run?.actor !== principal.actor) return;
+    await runs.cancel({ ...principal, door: 'ag-ui', origin: 'user' }, runId);
   }
-
-  #encoder({ submission, parentRunId, copy, profile }: Decoded, receipt: Receipt, log: Exchange['log']): RunEncoder {
-    const { activation, runId: run } = receipt;
-    const reported = new Set<string>();
-    return new RunEncoder({
-      activation: activation.id,
-      logId: activation.logId,
-      threadId: submission.threadId,
-      runId: submission.key,
-      parentRunId,
-      run: activation.state.is === 'pending' ? undefined : run,
-      isTaken: activation.state.is === 'attached' || activation.state.is === 'answered',
-      afterSeq: activation.afterSeq,
-      copy,
-      profile,
-      maxFrameChars: this.#limits.maxFrameChars,
-      lost(what) {
-        if (reported.has(what)) return;
-        reported.add(what);
-        log.warn({ activation: activation.id, profile: profile.name, what }, 'not said to an older AG-UI client');
-      },
-    });
-  }
-}
-
-/** The run goes on; this stream does not. */
-function detached(): Fault {
-  return new Fault('shutting-down', 'the gateway is stopping; the run is not finished');
 }
 
 function pathOf(agentId: string): string {
   return `${prefix}/${encodeURIComponent(agentId)}`;
 }
 
-function parsePath(pathname: string): { readonly agentId: string; readonly resource: string | undefined } {
-  const [agentId = '', resource, ...rest] = pathname
+function segmentsOf(pathname: string): string[] {
+  return pathname
     .slice(prefix.length + 1)
     .split('/')
     .map(decodeSegment);
-  if (agentId === '' || rest.length > 0) throw new Fault('not-found', `nothing is served at ${pathname}`);
-  return { agentId, resource };
+}
+
+function nothingAt(pathname: string): Fault {
+  return new Fault('not-found', `nothing is served at ${pathname}`);
+}
+
+function lastEventId({ headers }: IncomingMessage): string | null {
+  const id = headers['last-event-id'];
+  return typeof id === 'string' && id !== '' ? id : null;
 }
 
 function decodeSegment(segment: string): string {

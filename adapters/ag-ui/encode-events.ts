@@ -28,6 +28,7 @@ import {
   type Tagged,
 } from './items.ts';
 import { encodeParts, encodeToolContent, plainText, wireId } from './messages.ts';
+import type { WireEvent } from './wire.ts';
 
 type EventOf<Type extends CanonicalType> = Extract<RunEvent, { type: Type }>;
 type Row<Type extends CanonicalType> = ((fold: Fold, event: EventOf<Type>, material: Material) => void) | Dropped;
@@ -41,7 +42,7 @@ export const encoded = {
     const { message, activation } = event;
     const { role, name, metadata, subagentId } = message;
     const messageId = wireId(message);
-    if (activation === fold.opening.activation || fold.knows(messageId)) return;
+    if (activation === fold.activation || fold.knows(messageId)) return;
     const text = textAlone(event);
     if (text === undefined || !isTextRole(role)) {
       pushMessages(fold, material);
@@ -71,11 +72,7 @@ export const encoded = {
     fold.closeAll('discarded');
     discardCalls(fold, gone);
     discardActivities(fold, gone);
-    pushMessages(
-      fold,
-      material,
-      event.itemIds.filter((id) => fold.reasoning.delete(id)),
-    );
+    pushMessages(fold, material, { discarded: fold.discardReasoning(event.itemIds) });
     pushState(fold, viewOf(material).state);
   },
   'run.stopping': { dropped: 'the outcome says that it was stopped' },
@@ -125,8 +122,7 @@ export const encoded = {
     const described =
       title === undefined && kind === undefined ? event.metadata : { ...event.metadata, anyport: { title, kind } };
     fold.calls.set(id, {});
-    fold.openItem('call', id, { type: EventType.TOOL_CALL_END, toolCallId: id });
-    fold.push({
+    const start: WireEvent = {
       type: EventType.TOOL_CALL_START,
       toolCallId: id,
       toolCallName: name,
@@ -134,7 +130,8 @@ export const encoded = {
       subagentRunId: tag,
       ...extras(event),
       metadata: described,
-    });
+    };
+    fold.openItem('call', id, { start, end: { type: EventType.TOOL_CALL_END, toolCallId: id } });
   },
   'tool.args': (fold, event) => {
     const call = fold.items.get(event.id);
@@ -149,7 +146,8 @@ export const encoded = {
   'tool.called': (fold, event, material) => {
     const call = fold.items.get(event.id);
     const isContinued = call !== undefined && event.args.startsWith(call.args);
-    if (isContinued && event.args.length > call.args.length) fold.pushDelta(call, event.args.slice(call.args.length));
+    if (isContinued && event.args.length > call.args.length)
+      fold.pushDelta(call, JSON.stringify(event.args.slice(call.args.length)));
     if (call !== undefined) endItem(fold, event);
     fold.untold.delete(event.id);
     if (!isContinued) pushMessages(fold, material);
@@ -165,7 +163,7 @@ export const encoded = {
   },
   'tool.result': (fold, event, material) => {
     const { id, messageId, status, parts, origin } = event;
-    if (origin === 'client' && fold.opening.copy.answeredCalls.has(id)) return;
+    if (origin === 'client' && fold.opening.copy?.answeredCalls.has(id) === true) return;
     const call = fold.calls.get(id);
     if (call !== undefined) call.resultId = messageId;
     closeItem(fold, id);
@@ -207,6 +205,7 @@ export const encoded = {
       fold.opening.lost('a change of an activity that is no JSON Patch in AG-UI');
       return;
     }
+    fold.changeActivity(id, patch);
     fold.push({ type: EventType.ACTIVITY_DELTA, messageId: id, activityType, patch, ...extras(event) });
   },
   artifact: (fold, event, material) => {
@@ -223,8 +222,7 @@ export const encoded = {
   'step.started': (fold, event) => {
     const { name } = event;
     const subagentRunId = fold.tag(event.subagentId);
-    fold.openStep(name, subagentRunId);
-    fold.push({ type: EventType.STEP_STARTED, stepName: name, subagentRunId, ...extras(event) });
+    fold.openStep(name, { type: EventType.STEP_STARTED, stepName: name, subagentRunId, ...extras(event) });
   },
   'step.finished': (fold, event) => {
     const step = fold.steps.get(event.name);
@@ -240,9 +238,8 @@ export const encoded = {
     const { id, name, description, parentId, parentToolCallId } = event;
     const parent = fold.tag(parentId);
     const parentSubagentRunId = parent !== undefined && fold.hasStarted(parent) ? parent : undefined;
-    const subagentRunId = fold.openSubagent(id);
-    const started = { subagentRunId, name, description, parentSubagentRunId, parentToolCallId };
-    fold.push({ type: EventType.SUBAGENT_STARTED, ...started, ...extras(event) });
+    const started = { name, description, parentSubagentRunId, parentToolCallId, ...extras(event) };
+    fold.openSubagent(id, (subagentRunId) => ({ type: EventType.SUBAGENT_STARTED, subagentRunId, ...started }));
   },
   'subagent.finished': (fold, event) => {
     const subagentRunId = takeSubagent(fold, event.id);
@@ -319,7 +316,7 @@ export function needsThread(fold: Fold, event: RunEvent): boolean {
       return fold.untold.size > 0;
     case 'message.added': {
       const { message, activation } = event;
-      const isTold = activation === fold.opening.activation || fold.knows(wireId(message));
+      const isTold = activation === fold.activation || fold.knows(wireId(message));
       return !isTold && (textAlone(event) === undefined || !isTextRole(message.role));
     }
     case 'tool.called': {

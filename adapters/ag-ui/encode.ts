@@ -5,8 +5,11 @@ import { EventType, PROTOCOL_VERSION } from '@ag-ui/core';
 import type { RunId } from '../../schemas/id.ts';
 import type { EventType as CanonicalType, RunEvent } from '../../schemas/run-event.ts';
 import { textOf } from '../../schemas/part.ts';
-import type { Fault } from '../../src/fault.ts';
+import type { Outcome } from '../../schemas/run.ts';
+import { Fault } from '../../src/fault.ts';
 import type { ThreadView } from '../../src/gateway.ts';
+import type { CaughtUp } from './cursor.ts';
+import type { ClientCopy } from './decode.ts';
 import { encoded, needsThread } from './encode-events.ts';
 import {
   type Material,
@@ -20,6 +23,7 @@ import {
 } from './ending.ts';
 import { Fold, type Opening } from './fold.ts';
 import { wireId } from './messages.ts';
+import type { Profile } from './profile.ts';
 
 /** Which moment of which run's thread an event needs. */
 export interface ThreadMoment {
@@ -28,44 +32,102 @@ export interface ThreadMoment {
 }
 
 /**
+ * - `silent`: the stream is of somebody who comes later; nothing is told, left by `join`
  * - `before`: its run has not taken the activation; nothing is told
  * - `opening`: it has, and the rules still record what came with it; `seq` is the last of that
  * - `told`: the run is told as it goes
  * - `ended`: the terminal event is written
  */
 type Mode =
+  | { readonly is: 'silent'; readonly run: RunId }
   | { readonly is: 'before'; readonly run: RunId | undefined }
   | { readonly is: 'opening'; readonly run: RunId; readonly seq: number }
   | { readonly is: 'told'; readonly run: RunId }
   | { readonly is: 'ended' };
 
-/** Encodes the log of a thread for one activation. Fed with the same events it writes the same frames. */
+/** Encodes the log of a thread for one stream. Under the same name and fed with the same events it writes the same frames. */
 export class RunEncoder {
   readonly #fold: Fold;
   #mode: Mode;
+  #run: RunId | undefined;
 
   constructor(opening: Opening) {
-    this.#fold = new Fold(opening);
-    this.#mode = { is: 'before', run: opening.run };
+    const { name, run } = opening;
+    const joins = name.is === 'join';
+    this.#fold = new Fold(opening, joins ? 'silent' : 'speaking');
+    this.#run = joins ? name.run : undefined;
+    this.#mode = joins ? { is: 'silent', run: name.run } : { is: 'before', run };
   }
 
   get hasEnded(): boolean {
     return this.#mode.is === 'ended';
   }
 
+  get profile(): Profile {
+    return this.#fold.opening.profile;
+  }
+
+  /** The run's name on the wire. */
+  get called(): string {
+    return this.#fold.opening.runId;
+  }
+
+  /** The run that is told; undefined while none has taken the request. */
+  get run(): RunId | undefined {
+    return this.#run;
+  }
+
   /** What is told before any event, also while the run queues. */
   prelude(): readonly string[] {
-    const { threadId, runId, parentRunId, afterSeq } = this.#fold.opening;
-    this.#fold.begin(afterSeq);
-    this.#fold.push({ type: EventType.RUN_STARTED, threadId, runId, protocolVersion: PROTOCOL_VERSION, parentRunId });
+    this.#fold.begin(this.#fold.opening.afterSeq);
+    this.#start();
     return this.#fold.frames;
+  }
+
+  /**
+   * What somebody who comes when all that was fed so far has happened is told: the thread as it is, and what is open, as
+   * begun anew. An open call is left out of the messages: some clients would have it twice.
+   */
+  join(seq: number, material: Material): readonly string[] {
+    const mode = this.#mode;
+    if (mode.is !== 'silent') throw new Fault('internal', 'a stream is joined once, before it tells anything');
+    this.#mode = { is: 'told', run: mode.run };
+    this.#fold.begin(seq);
+    this.#fold.speak();
+    this.#start();
+    pushState(this.#fold, viewOf(material).state);
+    const { openCalls, discardedReasoning } = this.#fold;
+    pushMessages(this.#fold, material, { openCalls, discarded: [...discardedReasoning] });
+    this.#fold.pushHeld();
+    this.#fold.reopen();
+    return this.#fold.frames;
+  }
+
+  /** All that somebody is told who comes to a thread on which nothing happens. */
+  encodeIdle(seq: number, material: Material, outcome: Outcome | undefined): readonly string[] {
+    this.join(seq, material);
+    pushOutcome(this.#fold, outcome ?? { type: 'completed', stop: 'end_turn', pendingToolCalls: [] });
+    this.#mode = { is: 'ended' };
+    return this.#fold.frames;
+  }
+
+  /** Closes what is open, for a client that is to be shown the thread anew. Its frames are no position to go on from. */
+  encodeClosing(): readonly string[] {
+    this.#fold.begin(0);
+    this.#fold.closeAll('stopped');
+    return withoutIds(this.#fold.frames);
+  }
+
+  #start(): void {
+    const { threadId, runId, parentRunId } = this.#fold.opening;
+    this.#fold.push({ type: EventType.RUN_STARTED, threadId, runId, protocolVersion: PROTOCOL_VERSION, parentRunId });
   }
 
   /** Which view `encode` needs with this event. */
   needsView(event: RunEvent): ThreadMoment | undefined {
     const mode = this.#mode;
     if (mode.is === 'before') return this.#blocks(event) ? { runId: event.runId, seq: event.seq } : undefined;
-    if (mode.is === 'ended' || !concerns(event, mode.run)) return undefined;
+    if (mode.is === 'silent' || mode.is === 'ended' || !concerns(event, mode.run)) return undefined;
     const { run: runId } = mode;
     if (mode.is === 'told') return needsThread(this.#fold, event) ? { runId, seq: event.seq } : undefined;
     if (opens(event)) return undefined;
@@ -77,6 +139,9 @@ export class RunEncoder {
     const mode = this.#mode;
     this.#fold.begin(event.seq);
     switch (mode.is) {
+      case 'silent':
+        if (concerns(event, mode.run) && !endsTurn(event)) this.#write(event, { ...material, view: nobody });
+        break;
       case 'before':
         this.#await(event, mode.run, material);
         break;
@@ -118,11 +183,11 @@ export class RunEncoder {
     this.#fold.begin(0);
     pushFault(this.#fold, fault);
     this.#mode = { is: 'ended' };
-    return this.#fold.frames.map((frame) => frame.slice(frame.indexOf('\n') + 1));
+    return withoutIds(this.#fold.frames);
   }
 
   #await(event: RunEvent, run: RunId | undefined, material: Material): void {
-    const { activation } = this.#fold.opening;
+    const activation = this.#fold.activation ?? '';
     switch (event.type) {
       case 'run.queued':
         // Input that its run did not take has become a run of its own.
@@ -154,7 +219,13 @@ export class RunEncoder {
 
   /** Whether the thread waits for a person before a run takes the activation: the client is asked, and its request stays. */
   #blocks(event: RunEvent): event is RunEvent & { readonly runId: RunId } {
-    return event.type === 'run.waiting' && event.runId !== undefined && !this.#fold.opening.isTaken;
+    return event.type === 'run.waiting' && event.runId !== undefined && !this.#isTaken();
+  }
+
+  /** A run took the request before this stream began: it is told to its end, whatever else the thread waited for. */
+  #isTaken(): boolean {
+    const { name } = this.#fold;
+    return name.is === 'run' && name.began === 'taken';
   }
 
   /** Unless it lacks something, the client is not told the messages: they are without those that its request holds. */
@@ -165,7 +236,9 @@ export class RunEncoder {
   }
 
   #open(event: RunEvent): void {
-    if (event.runId !== undefined) this.#mode = { is: 'opening', run: event.runId, seq: event.seq };
+    if (event.runId === undefined) return;
+    this.#run = event.runId;
+    this.#mode = { is: 'opening', run: event.runId, seq: event.seq };
   }
 
   #stop(): void {
@@ -176,16 +249,43 @@ export class RunEncoder {
   /** Tells the client what the thread holds and its own copy does not. */
   #catchUp(material: Material): void {
     const view = viewOf(material);
-    const { copy } = this.#fold.opening;
-    if (!isDeepStrictEqual(view.state, copy.state)) pushState(this.#fold, view.state);
-    if (isBehind(copy.messages, view)) pushMessages(this.#fold, material);
+    const { name, opening } = this.#fold;
+    if (name.is === 'join') return;
+    const caughtUp = name.caughtUp === 'undecided' ? lackOf(opening.copy, view) : name.caughtUp;
+    this.#fold.rename({ ...name, caughtUp });
+    if (caughtUp === 'state' || caughtUp === 'both') pushState(this.#fold, view.state);
+    if (caughtUp === 'messages' || caughtUp === 'both') pushMessages(this.#fold, material);
+  }
+
+  #write(event: RunEvent, material: Material): void {
+    const row = encoded[event.type];
+    if (typeof row === 'function') row(this.#fold, event as never, material);
   }
 
   #tell(event: RunEvent, material: Material): void {
-    const row = encoded[event.type];
-    if (typeof row === 'function') row(this.#fold, event as never, material);
+    this.#write(event, material);
     if (event.type === 'run.waiting' || event.type === 'run.finished') this.#mode = { is: 'ended' };
   }
+}
+
+function withoutIds(frames: readonly string[]): string[] {
+  return frames.map((frame) => frame.slice(frame.indexOf('\n') + 1));
+}
+
+/** What nobody is told needs no thread. */
+const nobody: ThreadView = { messages: [], state: {}, tickets: [] };
+
+/** Where a stream of the run ends, and another one of the same run may go on. */
+function endsTurn({ type }: RunEvent): boolean {
+  return type === 'run.waiting' || type === 'run.resumed' || type === 'run.finished';
+}
+
+function lackOf(copy: ClientCopy | undefined, view: ThreadView): CaughtUp {
+  if (copy === undefined) return 'both';
+  const lacksState = !isDeepStrictEqual(view.state, copy.state);
+  const lacksMessages = isBehind(copy.messages, view);
+  if (lacksState) return lacksMessages ? 'both' : 'state';
+  return lacksMessages ? 'messages' : 'nothing';
 }
 
 /** Its run's own, or the thread's. */

@@ -20,6 +20,8 @@ export interface Material {
   readonly blobs: Blobs;
 }
 
+type Shown = ThreadView['messages'][number];
+
 export function wordingOf(fold: Fold, { blobs }: Material): Wording {
   const { profile, lost } = fold.opening;
   return { profile, lost, blobs };
@@ -35,14 +37,23 @@ export function pushState(fold: Fold, state: Json, subagentId?: string): void {
 }
 
 /**
- * The whole conversation. `discarded` names reasoning that no longer counts: a client keeps reasoning that a snapshot
- * without any leaves out, so it is then restated as empty.
+ * The whole conversation, without `openCalls`. `discarded` names reasoning that no longer counts: a client keeps reasoning
+ * that a snapshot without any leaves out, so it is then restated as empty.
  */
-export function pushMessages(fold: Fold, material: Material, discarded: readonly ItemId[] = []): void {
+export function pushMessages(
+  fold: Fold,
+  material: Material,
+  {
+    discarded = [],
+    openCalls,
+  }: { readonly discarded?: readonly ItemId[]; readonly openCalls?: ReadonlySet<ItemId> } = {},
+): void {
   const wording = wordingOf(fold, material);
   const messages: WireMessage[] = [];
   const used = new Set<string>();
-  for (const message of viewOf(material).messages) {
+  for (const all of viewOf(material).messages) {
+    const message = openCalls === undefined ? all : withoutCalls(all, openCalls, fold);
+    if (message === undefined) continue;
     const id = wireId(message);
     // Two messages that one client called the same: the later one keeps its own name.
     const renamed = used.has(id) ? { ...message, clientId: undefined } : message;
@@ -55,6 +66,14 @@ export function pushMessages(fold: Fold, material: Material, discarded: readonly
     for (const id of discarded) messages.push(attribute(fold, { id, role: 'reasoning', content: '' }, undefined));
   }
   fold.push({ type: EventType.MESSAGES_SNAPSHOT, messages: messages as Message[] });
+}
+
+/** Undefined: it is made of such calls alone. What begins with them is begun by their start. */
+function withoutCalls(message: Shown, calls: ReadonlySet<ItemId>, fold: Fold): Shown | undefined {
+  const toolCalls = message.toolCalls?.filter((call) => !calls.has(call.id));
+  if (toolCalls?.length === message.toolCalls?.length) return message;
+  const isEmpty = toolCalls?.length === 0 && message.parts.length === 0 && !fold.items.has(message.id);
+  return isEmpty ? undefined : { ...message, toolCalls: toolCalls?.length === 0 ? undefined : toolCalls };
 }
 
 /** Keeps the owner that the stream has told: a snapshot that disagrees would make its continuation a violation. */

@@ -6,6 +6,7 @@ import type { Role } from '../../schemas/message.ts';
 import type { RunEvent } from '../../schemas/run-event.ts';
 import { pushNoResult } from './ending.ts';
 import type { Fold, OpenItem } from './fold.ts';
+import type { WireEvent } from './wire.ts';
 
 type EventOf<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>;
 
@@ -29,15 +30,15 @@ export function extras({ metadata, raw }: Tagged): { metadata: JsonObject | unde
 /** Without its event it is text that an earlier stream began: a client appends to the message that it has. */
 export function startText(fold: Fold, id: ItemId, event?: EventOf<'text.started'>): OpenItem {
   const role = event !== undefined && isTextRole(event.role) ? event.role : 'assistant';
-  fold.push({
+  const start: WireEvent = {
     type: EventType.TEXT_MESSAGE_START,
     messageId: id,
     role,
     name: event?.name,
     subagentRunId: fold.ownerOf(id, event?.subagentId),
     ...(event === undefined ? {} : extras(event)),
-  });
-  return fold.openItem('text', id, { type: EventType.TEXT_MESSAGE_END, messageId: id });
+  };
+  return fold.openItem('text', id, { start, end: { type: EventType.TEXT_MESSAGE_END, messageId: id } });
 }
 
 export function startReasoning(fold: Fold, id: ItemId, event?: EventOf<'reasoning.started'>): OpenItem {
@@ -45,14 +46,23 @@ export function startReasoning(fold: Fold, id: ItemId, event?: EventOf<'reasonin
   fold.openSpan(span, fold.ownerOf(span, event?.subagentId));
   const subagentRunId = fold.ownerOf(id, event?.subagentId);
   fold.reasoning.add(id);
-  fold.push({
+  const start: WireEvent = {
     type: EventType.REASONING_MESSAGE_START,
     messageId: id,
     role: 'reasoning',
     subagentRunId,
     ...(event === undefined ? {} : extras(event)),
-  });
-  return fold.openItem('reasoning', id, { type: EventType.REASONING_MESSAGE_END, messageId: id }, span);
+  };
+  return fold.openItem('reasoning', id, { start, end: { type: EventType.REASONING_MESSAGE_END, messageId: id }, span });
+}
+
+/** The text of a delta as JSON, by its event: every stream that tells it writes the same. */
+const texts = new WeakMap<Delta, string>();
+
+function jsonOf(event: Delta): string {
+  let text = texts.get(event);
+  if (text === undefined) texts.set(event, (text = JSON.stringify(event.delta)));
+  return text;
 }
 
 type Delta = EventOf<'text.delta' | 'reasoning.delta' | 'tool.args'>;
@@ -60,7 +70,7 @@ type Delta = EventOf<'text.delta' | 'reasoning.delta' | 'tool.args'>;
 export function pushDelta(fold: Fold, item: OpenItem, event: Delta): void {
   if (event.delta === '' && !fold.opening.profile.hasEmptyDeltas) return;
   if (event.metadata === undefined && event.raw === undefined) {
-    fold.pushDelta(item, event.delta);
+    fold.pushDelta(item, jsonOf(event));
     return;
   }
   const { id, delta } = event;

@@ -1,62 +1,121 @@
+import type { Principal, RunId, ThreadId, TicketId } from '../../schemas/id.ts';
+import type { Outcome } from '../../schemas/run.ts';
 import type { RunEvent } from '../../schemas/run-event.ts';
-import type { Principal, ThreadId, TicketId } from '../../schemas/id.ts';
 import { Fault } from '../../src/fault.ts';
-import type { Gateway } from '../../src/gateway.ts';
-import type { EventStream } from '../../src/sse.ts';
+import type { Gateway, ThreadView } from '../../src/gateway.ts';
 import { blobsOf, readBlobs } from './blobs.ts';
 import type { RunEncoder, ThreadMoment } from './encode.ts';
 import type { Material } from './ending.ts';
 
-export interface RunStreamSource {
+export interface StreamSource {
   readonly gateway: Gateway;
   readonly principal: Principal;
   readonly threadId: ThreadId;
-  readonly afterSeq: number;
   readonly encoder: RunEncoder;
   /** Aborted when the client has gone, or the gateway stops. */
   readonly signal: AbortSignal;
   readonly maxInlineChars: number;
 }
 
-/** Tells a client the log from a position on, until its stream has its terminal event or `signal` aborts. */
-export async function writeRun(source: RunStreamSource, stream: EventStream): Promise<void> {
-  const { gateway, principal, threadId, afterSeq, encoder, signal } = source;
+/** What a stream is written to. */
+export interface FrameSink {
+  readonly isFull: boolean;
+  /** All up to this event was told to the sink. */
+  add(frames: readonly string[], seq: number): void;
+  /** Resolves with how long its client kept it waiting, in ms. */
+  flush(): Promise<number>;
+}
+
+/**
+ * Tells a client the log from a position on, until its stream has its terminal event or `signal` aborts. Stops early,
+ * and says after which event, when the client kept it waiting for longer than `maxStallMs`.
+ */
+export async function writeLog(
+  source: StreamSource,
+  { afterSeq, maxStallMs }: { readonly afterSeq: number; readonly maxStallMs: number },
+  sink: FrameSink,
+): Promise<{ readonly stalledAfter: number } | undefined> {
+  const { gateway, principal, threadId, encoder, signal } = source;
   for await (const page of gateway.follow(principal, threadId, afterSeq, signal)) {
     for (const event of page) {
       const gathering = gather(source, event);
-      if (gathering !== undefined) await stream.flush();
-      stream.add(encoder.encode(event, (await gathering) ?? nothing));
-      if (encoder.hasEnded) return;
-      if (stream.isFull) await stream.flush();
+      if (gathering !== undefined) await sink.flush();
+      const frames = encoder.encode(event, (await gathering) ?? nothing);
+      if (frames.length > 0 || !encoder.hasEnded) sink.add(frames, event.seq);
+      if (encoder.hasEnded) return undefined;
+      if (sink.isFull && (await sink.flush()) > maxStallMs) return { stalledAfter: event.seq };
     }
-    await stream.flush();
+    await sink.flush();
   }
   if (!signal.aborted) throw new Fault('internal', 'the log ended before its run');
+  return undefined;
 }
 
 /** Asks a client what its thread waits for: its request stays queued behind the answer. */
-export async function writeBlocked(source: RunStreamSource, blockedBy: TicketId, stream: EventStream): Promise<void> {
-  const { gateway, principal, threadId, afterSeq: seq, encoder } = source;
+export async function encodeBlocked(
+  source: StreamSource,
+  blockedBy: TicketId,
+  seq: number,
+): Promise<readonly string[]> {
+  const { gateway, principal, threadId, encoder } = source;
   const ticket = await gateway.findTicket(principal, threadId, blockedBy);
   if (ticket === undefined) throw new Fault('internal', `the question ${blockedBy} has no record`);
-  stream.add(encoder.encodeBlocked(await gatherView(source, { runId: ticket.runId, seq }, undefined)));
+  return encoder.encodeBlocked(await gatherView(source, { runId: ticket.runId, seq }, undefined));
+}
+
+/**
+ * The encoder goes silently over a run's log up to an event, and then tells what somebody who comes there must know.
+ * @throws Fault `cursor-expired` when the log does not go back that far
+ */
+export async function encodeJoin(
+  source: StreamSource,
+  to: { readonly runId: RunId; readonly afterSeq: number; readonly seq: number },
+): Promise<readonly string[]> {
+  const { gateway, principal, threadId, encoder } = source;
+  const { runId, seq } = to;
+  for (let at = to.afterSeq; at < seq;) {
+    const page = await gateway.events(principal, threadId, at, Math.min(250, seq - at));
+    for (const event of page) encoder.encode(event, (await gather(source, event)) ?? nothing);
+    at = page.at(-1)?.seq ?? seq;
+  }
+  return encoder.join(seq, await gatherView(source, { runId, seq }, undefined));
+}
+
+/** What somebody is told who comes when nothing happens, and the log of what did is gone. */
+export async function encodeIdle(
+  source: StreamSource,
+  seq: number,
+  outcome: Outcome | undefined,
+): Promise<readonly string[]> {
+  const { gateway, principal, threadId, encoder } = source;
+  const view = await gateway.viewAt(principal, threadId, seq);
+  return encoder.encodeIdle(seq, await materialOf(source, view, undefined), outcome);
 }
 
 const nothing: Material = { blobs: new Map() };
 
 /** Undefined for the many events that need nothing beside themselves. */
-function gather(source: RunStreamSource, event: RunEvent): Promise<Material> | undefined {
+function gather(source: StreamSource, event: RunEvent): Promise<Material> | undefined {
   const moment = source.encoder.needsView(event);
   if (moment === undefined && blobsOf(event, undefined).length === 0) return undefined;
   return gatherView(source, moment, event);
 }
 
 async function gatherView(
-  { gateway, principal, threadId, maxInlineChars }: RunStreamSource,
+  source: StreamSource,
   moment: ThreadMoment | undefined,
   event: RunEvent | undefined,
 ): Promise<Material> {
+  const { gateway, principal, threadId } = source;
   const view = moment === undefined ? undefined : await gateway.view(principal, threadId, moment.runId, moment.seq);
+  return materialOf(source, view, event);
+}
+
+async function materialOf(
+  { gateway, principal, threadId, maxInlineChars }: StreamSource,
+  view: ThreadView | undefined,
+  event: RunEvent | undefined,
+): Promise<Material> {
   const readBlob = (id: string): Promise<string> => gateway.blob(principal, threadId, id);
   return { view, blobs: await readBlobs(blobsOf(event, view), readBlob, maxInlineChars) };
 }

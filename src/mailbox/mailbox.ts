@@ -1,6 +1,6 @@
 import type { Activation } from '../../schemas/activation.ts';
 import type { AgentCard } from '../../schemas/agent-card.ts';
-import type { Principal, RunId } from '../../schemas/id.ts';
+import type { Principal, RunId, ThreadKey } from '../../schemas/id.ts';
 import type { RunEvent } from '../../schemas/run-event.ts';
 import type { Ticket } from '../../schemas/ticket.ts';
 import type { Agent } from '../agents/agent.ts';
@@ -138,14 +138,31 @@ export class Mailbox implements Gateway {
     const { logId, head } = lane;
     const seq = at ?? head;
     if (seq > head) throw new Fault('cursor-expired', 'the position is beyond the end of the log');
+    const common = { tickets: [], logId, seq };
+    const state = (await store.findRecord(thread, 'thread', ''))?.state ?? {};
+    if (seq === head && lane.open === undefined) {
+      // Nothing is open: the records say all, also where the log is gone.
+      return {
+        ...common,
+        messages: await readPath(store, thread, lane.headId),
+        state,
+        runId: await this.#lastRun(thread),
+      };
+    }
     const runId = await findRunAt(store, thread, seq);
     if (runId !== undefined) return { ...(await this.view({ scope, actor }, threadId, runId, seq)), logId, seq, runId };
-    // No run has begun by then: what there is came with the thread, and the first run begins with it.
+    // No run had begun by then: what there was came with the thread, and the first run began with it.
     const later = await store.readEvents(thread, seq, 250);
     const first = later.find((event) => event.type === 'run.started');
     const messages = await readPath(store, thread, first === undefined ? lane.headId : first.baseId);
-    const state = (await store.findRecord(thread, 'thread', ''))?.state ?? {};
-    return { messages, state, tickets: [], logId, seq, runId };
+    return { ...common, messages, state, runId };
+  }
+
+  /** The last one that has begun; ids are in the order of their making, and a queue is short. */
+  async #lastRun({ scope, threadId }: ThreadKey): Promise<RunId | undefined> {
+    const runs = await this.#ports.store.list({ scope, kind: 'run', threadId, limit: 128 });
+    const begun = runs.map(({ value }) => value).filter((run) => run.firstSeq !== undefined);
+    return begun.toSorted((a, b) => (b.firstSeq ?? 0) - (a.firstSeq ?? 0))[0]?.id;
   }
 
   async view(principal: Principal, threadId: string, runId: RunId, seq: number): Promise<ThreadView> {

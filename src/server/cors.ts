@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** By name for browsers that take the wildcard for a name. */
-const exposed = '*, Location, Idempotency-Replayed, Retry-After, WWW-Authenticate';
+const exposed = '*, Anyport-Stream, Location, Idempotency-Replayed, Retry-After, WWW-Authenticate';
 
 /** Lets the page at an origin that may call read the answer. */
 export function admitOrigin(origin: string, response: ServerResponse): void {

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import type { ClientCopy } from '../../adapters/ag-ui/decode.ts';
 import type { Opening } from '../../adapters/ag-ui/fold.ts';
 import { approval } from '../support/ag-ui-arbitrary.ts';
 import { readStream } from '../support/ag-ui-client.ts';
 import { type Entry, ThreadLog, threadId, userMessage } from '../support/ag-ui-log.ts';
-import { activation, encodeLog, opening, secondActivation } from '../support/ag-ui-stream.ts';
+import { activation, encodeLog, opening, secondActivation, type Said } from '../support/ag-ui-stream.ts';
 
 interface Story {
   readonly before?: ConstructorParameters<typeof ThreadLog>[0];
@@ -59,8 +60,8 @@ const waits: readonly Entry[] = [
   { type: 'ticket.opened', ticket: form },
   { type: 'run.waiting', ticketIds: [ticket.id, form.id] },
 ];
-const resumed: Partial<Opening> = { activation: secondActivation, runId: 'client-run-2' };
-const copyOf = (messages: Readonly<Record<string, number>>): Opening['copy'] => ({
+const resumed: Said = { activation: secondActivation, runId: 'client-run-2' };
+const copyOf = (messages: Readonly<Record<string, number>>): ClientCopy => ({
   messages: new Map(Object.entries(messages)),
   reasoning: new Set(),
   answeredCalls: new Set(),

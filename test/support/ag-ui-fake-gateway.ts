@@ -163,6 +163,7 @@ export function receiptFor(
   more: Partial<Omit<Receipt, 'activation'> & Pick<Activation, 'state' | 'warnings' | 'afterSeq'>> = {},
 ): Receipt {
   const { state = { is: 'attached', runId, fromSeq: 1 }, warnings = [], afterSeq = 0, ...rest } = more;
+  const { became = 'running', blockedBy = [] } = rest;
   const activation: Activation = {
     id: `ag-ui:${key}`,
     door: 'ag-ui',
@@ -176,7 +177,7 @@ export function receiptFor(
     endsAt: 'waiting',
     revision: 1,
     warnings,
-    received: { became: 'running', runId, blockedBy: [] },
+    received: { became: became === 'answered' ? 'running' : became, runId, blockedBy: [...blockedBy] },
     messageIds: [],
     state,
   };

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { agUiAdapter, type AgUiOptions } from '../../adapters/ag-ui/index.ts';
 import type { Log } from '../../src/adapter.ts';
-import type { FakeGateway } from './ag-ui-fake-gateway.ts';
+import type { Gateway } from '../../src/gateway.ts';
 import { ManualClock } from './manual-clock.ts';
 
 export interface LogLine {
@@ -22,7 +22,7 @@ export interface TestServer extends AsyncDisposable {
 }
 
 /** The adapter behind a real server on a free port. */
-export async function serve(gateway: FakeGateway, options: Partial<AgUiOptions> = {}): Promise<TestServer> {
+export async function serve(gateway: Gateway, options: Partial<AgUiOptions> = {}): Promise<TestServer> {
   const clock = new ManualClock();
   const logged: LogLine[] = [];
   const write =

@@ -10,7 +10,7 @@ import type { ThreadView } from '../../src/gateway.ts';
 import { resumedRunLog, runLog } from '../support/ag-ui-arbitrary.ts';
 import { parseSse, readStream, type Received, type WireObject } from '../support/ag-ui-client.ts';
 import { type Entry, runId, ThreadLog, threadId, userMessage } from '../support/ag-ui-log.ts';
-import { activation, encodeLog, opening, secondActivation } from '../support/ag-ui-stream.ts';
+import { activation, clientCopy, encodeLog, opening, secondActivation } from '../support/ag-ui-stream.ts';
 
 const own = [{ id: 'm1', role: 'user', content: 'hi' }];
 const input = { threadId, runId: 'client-run-1', messages: own };
@@ -175,7 +175,7 @@ describe('an encoder', () => {
       origin: 'client',
     };
     const late: readonly Entry[] = [{ type: 'step.started', name: 's' }, result];
-    const own = { ...opening('1.x').copy, answeredCalls: new Set(['c0']) };
+    const own = { ...clientCopy, answeredCalls: new Set(['c0']) };
     expect(encode(late).map(({ type }) => type)).toContain('TOOL_CALL_RESULT');
     expect(encode(late, { copy: own }).map(({ type }) => type)).not.toContain('TOOL_CALL_RESULT');
   });

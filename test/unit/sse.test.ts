@@ -83,9 +83,9 @@ describe('an event stream', () => {
     stream.add(['one\n\n']);
     const flushed = stream.flush();
     leave();
-    await expect(flushed).resolves.toBeUndefined();
+    await expect(flushed).resolves.toBe(0);
     stream.add(['two\n\n']);
-    await expect(stream.flush()).resolves.toBeUndefined();
+    await expect(stream.flush()).resolves.toBe(0);
   });
 
   it('comments on silence alone, and not to a client that does not read', async () => {
