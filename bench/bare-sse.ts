@@ -2,13 +2,27 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** Serves `events` text frames to each request. */
-export async function bareSse(events: number): Promise<{ readonly url: string; close(): Promise<void> }> {
+/** Serves `events` text frames to each request: as fast as they are read, or one every so often. */
+export async function bareSse(
+  events: number,
+  pace?: { readonly everyMs: number; readonly text: () => string },
+): Promise<{ readonly url: string; close(): Promise<void> }> {
   const server = createServer((request, response) => {
     request.resume();
     request.once('end', () => {
       response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' });
       let n = 0;
+      if (pace !== undefined) {
+        const timer = setInterval(() => {
+          const event = { type: 'TEXT_MESSAGE_CONTENT', messageId: 'answer', delta: pace.text() };
+          response.write(`data: ${JSON.stringify(event)}\n\n`);
+          n += 1;
+          if (n < events) return;
+          clearInterval(timer);
+          response.end();
+        }, pace.everyMs);
+        return;
+      }
       const write = (): void => {
         while (n < events) {
           n += 1;

@@ -1,16 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { agUiAdapter } from '../adapters/ag-ui/index.ts';
-import { Config } from '../schemas/config.ts';
 import type { RunEventBody } from '../schemas/run-event.ts';
-import type { Agent } from '../src/agents/agent.ts';
-import { systemClock } from '../src/clock.ts';
-import { TimeOrderedIds } from '../src/ids.ts';
-import { HttpServer } from '../src/server/http-server.ts';
-import { createLog } from '../src/server/log.ts';
 import { bareSse } from './bare-sse.ts';
-import { answer, benchAgent, onDisk, openMailbox, openStore } from './fixture.ts';
+import { answer } from './fixture.ts';
 import type { Load } from './load.ts';
+import { serving } from './serving.ts';
 import { quantile, type Row } from './table.ts';
 
 const words = 20_000;
@@ -18,7 +12,8 @@ const words = 20_000;
 /** What whole runs cost over HTTP, and how fast text reaches a client, beside a server that does nothing else. */
 export async function http(runs: number): Promise<readonly Row[]> {
   const rows: Row[] = [];
-  await serving(answer, {}, async (url) => {
+  await serving(answer, {}, async ({ url: base }) => {
+    const url = `${base}/ag-ui/bench`;
     await load(url, { connections: 16, runs: runs / 4 });
     const cpu = process.cpuUsage();
     const { elapsedMs } = await load(url, { connections: 64, runs });
@@ -55,7 +50,8 @@ export async function http(runs: number): Promise<readonly Row[]> {
   await bare.close();
   const peerRate = (peer.frames * 1000) / peer.elapsedMs;
   for (const mergeWindowMs of [0, 16]) {
-    await serving(talk, { mergeWindowMs }, async (url) => {
+    await serving(talk, { mergeWindowMs }, async ({ url: base }) => {
+      const url = `${base}/ag-ui/bench`;
       await load(url, { connections: 1, runs: 2 });
       const { elapsedMs } = await load(url, { connections: 1, runs: 5 });
       rows.push({
@@ -75,32 +71,6 @@ async function* talk(_: unknown, context: { id(key: string): string }): AsyncGen
   yield { type: 'text.started', id, role: 'assistant' };
   for (let n = 0; n < words; n++) yield { type: 'text.delta', id, delta: `word ${n} ` };
   yield { type: 'text.ended', id };
-}
-
-async function serving(
-  run: Agent['run'],
-  change: { mergeWindowMs?: number },
-  work: (url: string) => Promise<void>,
-): Promise<void> {
-  await onDisk(async (directory) => {
-    const store = await openStore('file', directory);
-    const mailbox = await openMailbox(store, benchAgent(run), change);
-    const log = createLog({ pretty: false, level: 'silent' }, process.stderr);
-    const server = new HttpServer({
-      settings: Config.parse({ port: 0 }),
-      adapters: [agUiAdapter({ gateway: mailbox, clock: systemClock })],
-      about: () => ({}),
-      storeHealth: () => store.health(),
-      clock: systemClock,
-      ids: new TimeOrderedIds(),
-      log,
-    });
-    const port = await server.listen();
-    server.open();
-    await work(`http://127.0.0.1:${port}/ag-ui/bench`);
-    await server.close(() => mailbox.stop());
-    await store.close();
-  });
 }
 
 async function load(url: string, { connections, runs }: { connections: number; runs: number }): Promise<Load> {

@@ -5,11 +5,13 @@ import { startUp } from './start-up.ts';
 import { storeCommits } from './store.ts';
 import { conditions, printTable, type Row } from './table.ts';
 import { threadLength } from './thread-length.ts';
+import { viewers } from './viewers.ts';
 
 const parts: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   store: () => storeCommits(),
   cycles: () => cycles(3000),
   http: () => http(4000),
+  viewers: () => viewers(),
   'thread-length': () => threadLength(),
   'start-up': () => startUp(),
 };

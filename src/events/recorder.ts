@@ -5,7 +5,7 @@ import { Fault } from '../fault.ts';
 import { foldBody, isReplay, type RunView } from './view.ts';
 
 export interface RecorderLimits {
-  /** How long deltas of one item may gather into one event; 0 records each as it came. */
+  /** Deltas that come within this time of the last append gather into one event; 0 records each as it came. */
   readonly mergeWindowMs: number;
   /** Above this many bytes not yet durable, the agent is not asked for more. */
   readonly maxUnflushedBytes: number;
@@ -39,6 +39,7 @@ export class Recorder {
   #durable = 0;
   /** Content of the run so far, with what earlier attempts left of it. */
   #runBytes: number;
+  #sentAtMs = Number.NEGATIVE_INFINITY;
   #flight: Promise<void> | undefined;
   /** Whether the buffer holds more than deltas of items that people see already. */
   #urgent = false;
@@ -126,10 +127,14 @@ export class Recorder {
     return this.#room.promise;
   }
 
-  /** What is urgent goes with the next turn of the event loop, together with all that came in this one. */
+  /**
+   * What is urgent goes with the next turn of the event loop, together with all that came in this one. So does what comes
+   * a whole window after the last append: only a stream faster than its window is slowed to it.
+   */
   #schedule(): void {
     if (this.#flight !== undefined || this.#scheduled?.soon === true) return;
-    if (this.#urgent) {
+    const windowEndsMs = this.#sentAtMs + this.#limits.mergeWindowMs;
+    if (this.#urgent || this.#clock.now() >= windowEndsMs) {
       this.#scheduled?.cancel();
       const immediate = setImmediate(() => {
         this.#send();
@@ -141,7 +146,7 @@ export class Recorder {
         },
       };
     } else if (this.#scheduled === undefined) {
-      const cancel = this.#clock.at(this.#clock.now() + this.#limits.mergeWindowMs, () => {
+      const cancel = this.#clock.at(windowEndsMs, () => {
         this.#send();
       });
       this.#scheduled = { soon: false, cancel };
@@ -158,6 +163,7 @@ export class Recorder {
     this.#urgent = false;
     this.#ordinal += 1;
     this.#sent = this.#taken;
+    this.#sentAtMs = this.#clock.now();
     this.#flight = this.#append(this.#ordinal, entries).then(
       () => {
         this.#landed();

@@ -43,6 +43,19 @@ test('the first delta of an item is recorded at once, later ones gather within t
   expect(appends[1]).toEqual([delta('23')]);
 });
 
+test('a stream that is slower than the window is not slowed by it', async () => {
+  const { recorder: it, clock, appends } = recorder();
+  void it.push(started);
+  void it.push(delta('1'));
+  await clock.advance(16);
+  for (const text of ['2', '3', '4']) {
+    void it.push(delta(text));
+    await clock.advance(0);
+    expect(appends.at(-1)).toEqual([delta(text)]);
+    await clock.advance(16);
+  }
+});
+
 test('anything else flushes the deltas before it, in order', async () => {
   const { recorder: it, clock, appends } = recorder();
   void it.push(started);
