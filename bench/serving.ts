@@ -1,4 +1,4 @@
-import { agUiAdapter } from '../adapters/ag-ui/index.ts';
+import { agUiAdapter } from '../adapters/ag-ui/adapter.ts';
 import { Config } from '../schemas/config.ts';
 import type { Agent } from '../src/agents/agent.ts';
 import { systemClock } from '../src/clock.ts';

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { WhenBusy } from './activation.ts';
 import { Actor, AgentId, Scope } from './id.ts';
 
 /** An object without other keys; an unknown one is answered with those that there are. */
@@ -31,11 +32,12 @@ const Limits = section({
   parkAfterMs: duration(300_000, 'how long a run that waits for a person keeps its process state'),
   ticketTtlMs: duration(7 * dayMs, 'how long a question to a person stays open'),
   wakeFallbackMs: duration(2_000, 'how late a lost wake-up may make anything'),
-  mergeWindowMs: duration(16, 'how long deltas of one item are gathered; 0 gathers none'),
+  mergeWindowMs: duration(16, 'how long after an append further deltas of one item are gathered; 0 gathers none'),
   maxUnflushedBytes: size(mebibyte, 'what a run may have yielded and not yet stored before its agent has to wait'),
   maxRunEvents: count(1_000_000, 'events of one run'),
   maxRunBytes: size(64 * mebibyte, 'content of one run'),
   keepAliveMs: duration(15_000, 'the longest silence on a stream'),
+  slowViewerMs: duration(30_000, 'how long a viewer may leave its connection full before it counts as slow'),
   queuePerThread: count(100, 'runs and input that wait on one thread'),
   queueInAll: count(10_000, 'runs and input that wait on all threads'),
   minFreeDiskBytes: z
@@ -109,6 +111,18 @@ export const Config = section({
     .min(1)
     .default([{ id: 'demo', type: 'demo' }])
     .describe('what answers; the first one where a caller names none'),
+  agUi: section({
+    whenBusy: WhenBusy.default('queue').describe('what a request does when its thread is busy'),
+    onDisconnect: z
+      .enum(['detach', 'cancel'])
+      .default('detach')
+      .describe('what it means when a client leaves before the end: nothing, or that its request is cancelled'),
+    disconnectGraceMs: duration(10_000, 'how long a client may be away before its request is cancelled'),
+    slowViewers: z
+      .enum(['snapshot', 'end'])
+      .default('snapshot')
+      .describe('a viewer that reads too slowly is shown the thread as it is then, or cut off'),
+  }).prefault({}),
   limits: Limits.prefault({}),
   log: section({
     level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),

@@ -22,6 +22,19 @@ export type ToolCall = z.infer<typeof ToolCall>;
 export const Role = z.enum(['user', 'assistant', 'tool', 'system', 'developer', 'reasoning', 'activity']);
 export type Role = z.infer<typeof Role>;
 
+/** What a message of role `activity` shows. An artifact's parts are the message's own; of the others, one is their content. */
+export const ShownActivity = z.discriminatedUnion('shows', [
+  z.object({ shows: z.literal('plan') }),
+  z.object({
+    shows: z.literal('artifact'),
+    name: z.string().optional(),
+    description: z.string().optional(),
+    isComplete: z.boolean(),
+  }),
+  z.object({ shows: z.literal('activity'), activityType: z.string() }),
+]);
+export type ShownActivity = z.infer<typeof ShownActivity>;
+
 const content = {
   role: Role,
   name: z.string().optional(),
@@ -31,6 +44,8 @@ const content = {
   toolCallId: z.string().optional(),
   /** On role `tool`: why the call failed. */
   error: z.string().optional(),
+  /** On role `activity`, and there alone. Agents are not told of such messages. */
+  activity: ShownActivity.optional(),
   subagentId: z.string().optional(),
   encrypted: Encrypted.optional(),
   metadata: JsonObject.optional(),

@@ -20,6 +20,8 @@ export interface Adapter {
   readonly prefixes: readonly string[];
   /** What to print at start: a line per entry point. */
   readonly entryPoints: readonly { readonly what: string; readonly path: string }[];
+  /** The caller that a URL speaks for by itself, a signed link's say; undefined: it does not, and others are asked. */
+  recognise?(url: URL): Principal | undefined;
   /** Answers one exchange, whatever it is; its faults in the protocol's own form. Settles when the response has ended. */
   handle(exchange: Exchange): Promise<void>;
   /** The protocol's own answer to what the server refuses before an adapter sees it: no caller, wrong origin, stopping. */

@@ -2,7 +2,9 @@
 import { join } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { agUiAdapter } from '../adapters/ag-ui/index.ts';
+// Past its index, which also exports a client that would cost 0.2 s of every start.
+import { agUiAdapter, type AgUiOptions } from '../adapters/ag-ui/adapter.ts';
+import { MediaLinks } from '../adapters/ag-ui/media-links.ts';
 import type { Config } from '../schemas/config.ts';
 import type { Agent } from './agents/agent.ts';
 import { type Counter, FileCounter, MemoryCounter } from './agents/demo/counter.ts';
@@ -24,8 +26,9 @@ import { loadConfig, type LoadedConfig } from './server/config.ts';
 import { controlAdapter } from './server/control/adapter.ts';
 import { HttpServer } from './server/http-server.ts';
 import { createLog } from './server/log.ts';
+import { loadSigningKey, newSigningKey } from './server/signing-key.ts';
 import { stopSignal } from './server/stop-signals.ts';
-import { welcomeText } from './server/welcome.ts';
+import { reachableUrl, welcomeText } from './server/welcome.ts';
 import { doctor } from './stores/doctor.ts';
 import { FileStore } from './stores/file-store.ts';
 import { MemoryStore } from './stores/memory-store.ts';
@@ -101,8 +104,14 @@ async function serve({ settings, agents: entries }: LoadedConfig): Promise<ExitC
     const mailbox = new Mailbox({ store, agents, clock, ids, limits: rules, log });
     const { maxBodyBytes, keepAliveMs } = limits;
     const doorLimits = { maxBodyBytes, keepAliveMs };
+    let url = settings.publicUrl?.replace(/\/$/, '') ?? '';
     const adapters = [
-      agUiAdapter({ gateway: mailbox, clock, limits: doorLimits }),
+      agUiAdapter({
+        gateway: mailbox,
+        clock,
+        ...agUiOptions(settings),
+        links: new MediaLinks({ key: await signingKey(settings), baseUrl: () => url, clock }),
+      }),
       controlAdapter({ gateway: mailbox, clock, ids, limits: doorLimits }),
     ];
     const entryPoints = adapters.flatMap((adapter) => adapter.entryPoints);
@@ -114,10 +123,11 @@ async function serve({ settings, agents: entries }: LoadedConfig): Promise<ExitC
     });
     const server = new HttpServer({ settings, adapters, about, storeHealth: () => store.health(), clock, ids, log });
     const port = await server.listen();
+    if (url === '') url = reachableUrl(settings.host, port);
     try {
       await mailbox.start();
       server.open();
-      const firstSteps = (url: string): string[] => quickStart(url, agents.default.card.id, settings.tokens.length > 0);
+      const firstSteps = (at: string): string[] => quickStart(at, agents.default.card.id, settings.tokens.length > 0);
       process.stdout.write(welcomeText({ settings, port, agents: agents.cards(), adapters, firstSteps }));
       log.info({ signal: await stop }, 'stopping');
     } finally {
@@ -128,6 +138,20 @@ async function serve({ settings, agents: entries }: LoadedConfig): Promise<ExitC
   }
   log.info({}, 'stopped');
   return 0;
+}
+
+function agUiOptions({
+  agUi,
+  limits,
+}: LoadedConfig['settings']): Pick<AgUiOptions, 'limits' | 'whenBusy' | 'onDisconnect' | 'slowViewers'> {
+  const { maxBodyBytes, keepAliveMs, slowViewerMs } = limits;
+  const { whenBusy, onDisconnect: is, disconnectGraceMs: graceMs, slowViewers } = agUi;
+  const onDisconnect = is === 'cancel' ? { is, graceMs } : { is };
+  return { limits: { maxBodyBytes, keepAliveMs, slowViewerMs }, whenBusy, onDisconnect, slowViewers };
+}
+
+function signingKey({ store, dataDir }: LoadedConfig['settings']): Promise<Uint8Array> | Uint8Array {
+  return store === 'file' ? loadSigningKey(dataDir) : newSigningKey();
 }
 
 function demoNamed(id: string, counter: Counter): Agent {

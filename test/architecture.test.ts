@@ -12,6 +12,7 @@ const parts = [
   ['client', /^src\/client\//],
   ['index', /^src\/index\.ts$/],
   ['manifest', /^package\.json$/],
+  ['adapter client', /^adapters\/[^/]+\/client\//],
   ['adapter', /^adapters\/[^/]+\//],
   ['server', /^src\/server\//],
   ['store port', /^src\/mailbox\/store\.ts$/],
@@ -59,12 +60,15 @@ const table: Readonly<Record<Part, Row>> = {
       'src/exchange-signal.ts',
       'src/fault.ts',
       'src/json-body.ts',
+      'src/manifest.ts',
       'src/sse.ts',
       'src/trace-context.ts',
       'schemas',
     ],
     ...anything,
   },
+  // Runs in browsers too. The adapter itself is the only other that may import it.
+  'adapter client': { ours: [], packages: ['@ag-ui/client'], nodeModules: false },
   server: { ours: ['mailbox', 'adapter port', 'gateway port', ...inside], ...anything },
   mailbox: { ours: ['gateway port', ...inside], ...anything },
   events: { ours: ['store port', 'agents', 'lane', 'gateway port', 'noun', 'schemas'], ...anything },
@@ -86,9 +90,16 @@ function partOf(path: string): Part | undefined {
   return parts.find(([, pattern]) => pattern.test(path))?.[0];
 }
 
-/** The unit that may always import from itself: one adapter, one folder of src, all nouns. */
+/** The unit that may always import from itself: one adapter, its client, one folder of src, all nouns. */
 function unitOf(path: string): string | undefined {
-  return path.startsWith('adapters/') ? path.split('/', 2).join('/') : partOf(path);
+  const part = partOf(path);
+  if (part === 'adapter client') return path.split('/', 3).join('/');
+  return part === 'adapter' ? path.split('/', 2).join('/') : part;
+}
+
+/** Whether a unit is another one, or inside it. */
+function isWithin(inner: string | undefined, outer: string | undefined): boolean {
+  return inner === outer || inner?.startsWith(`${outer}/`) === true;
 }
 
 function isAllowed(file: SourceFile, specifier: string): boolean {
@@ -100,7 +111,9 @@ function isAllowed(file: SourceFile, specifier: string): boolean {
     const target = posix.join(posix.dirname(file.path), specifier);
     const targetPart = partOf(target);
     if (targetPart === undefined) return false;
-    return unitOf(target) === unitOf(file.path) || row.ours.some((ours) => ours === targetPart || ours === target);
+    return (
+      isWithin(unitOf(target), unitOf(file.path)) || row.ours.some((ours) => ours === targetPart || ours === target)
+    );
   }
   if (isBuiltin(specifier)) return row.nodeModules;
   const packageName = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
@@ -162,6 +175,8 @@ describe('the table', () => {
       'adapters/ag-ui/decode.ts',
       `import { a } from './encode.ts'; import { b } from '../../src/gateway.ts'; import '@ag-ui/core';`,
     ],
+    ['adapters/ag-ui/streams.ts', `import { streamHeader } from './client/stream-header.ts';`],
+    ['adapters/ag-ui/client/agent.ts', `import { a } from './fetch.ts'; import '@ag-ui/client';`],
     ['src/main.ts', `import { agUi } from '../adapters/ag-ui/index.ts';`],
     ['schemas/run.ts', `import { z } from 'zod'; import { RunId } from './id.ts';`],
     ['src/client/follow.ts', `import 'eventsource-parser'; import { Fault } from '../fault.ts';`],
@@ -184,6 +199,9 @@ describe('the table', () => {
     ['src/client/wait.ts', `import { deferred } from '../deferred.ts';`, '../deferred.ts'],
     ['src/fault.ts', `import { main } from './main.ts';`, './main.ts'],
     ['adapters/ag-ui/encode.ts', `import { a } from '../a2a/encode.ts';`, '../a2a/encode.ts'],
+    ['adapters/a2a/agent.ts', `import { a } from '../ag-ui/client/index.ts';`, '../ag-ui/client/index.ts'],
+    ['adapters/ag-ui/client/agent.ts', `import { a } from '../streams.ts';`, '../streams.ts'],
+    ['adapters/ag-ui/client/agent.ts', `import 'node:http';`, 'node:http'],
     ['adapters/ag-ui/encode.ts', `import { a } from '../../src/ids.ts';`, '../../src/ids.ts'],
     ['adapters/ag-ui/encode.ts', `import { a } from 'anyport';`, 'anyport'],
     ['schemas/run.ts', `import { Fault } from '../src/fault.ts';`, '../src/fault.ts'],

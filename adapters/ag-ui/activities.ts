@@ -5,6 +5,7 @@ import type { ItemId } from '../../schemas/id.ts';
 import type { JsonPatch } from '../../schemas/json.ts';
 import type { Fold, ShownActivity } from './fold.ts';
 import { extras, type Tagged } from './items.ts';
+import { artifactType } from './messages.ts';
 
 interface Activity extends ShownActivity {
   readonly id: string;
@@ -16,7 +17,7 @@ export function toolActivity(toolCallId: ItemId): Activity {
 }
 
 export function artifactActivity(id: ItemId): Activity {
-  return { item: id, id, activityType: 'anyport:artifact', empty: { parts: [], isComplete: false } };
+  return { item: id, id, activityType: artifactType, empty: { parts: [], isComplete: false } };
 }
 
 export function pushActivity(

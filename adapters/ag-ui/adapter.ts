@@ -3,17 +3,30 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { WhenBusy } from '../../schemas/activation.ts';
 import type { AgentCard } from '../../schemas/agent-card.ts';
-import type { ThreadId } from '../../schemas/id.ts';
+import type { Principal, ThreadId } from '../../schemas/id.ts';
 import type { Adapter, Exchange } from '../../src/adapter.ts';
 import type { Clock } from '../../src/clock.ts';
 import { Fault } from '../../src/fault.ts';
 import type { Gateway } from '../../src/gateway.ts';
-import { isJson, readJson } from '../../src/json-body.ts';
+import { readJson } from '../../src/json-body.ts';
 import { traceOf } from '../../src/trace-context.ts';
 import { encodeCapabilities } from './capabilities.ts';
+import { CopilotKitRoutes } from './copilotkit.ts';
 import { type Decoded, decodeInput } from './decode.ts';
-import { encodeProblem } from './faults.ts';
 import { Field } from './field.ts';
+import {
+  agUiPrefix,
+  allowJson,
+  allowMethod,
+  answerJson,
+  copilotKitPrefix,
+  decodeSegment,
+  isCopilotKit,
+  nothingAt,
+  refuse,
+  segmentsOf,
+} from './http.ts';
+import type { LinkedMedia, MediaLinks } from './media-links.ts';
 import { chooseProfile } from './profile.ts';
 import { decide } from './resume.ts';
 import { type Accepted, type OnDisconnect, type SlowViewers, type StreamLimits, Streams } from './streams.ts';
@@ -32,6 +45,8 @@ export interface AgUiOptions {
   readonly onDisconnect?: OnDisconnect;
   /** `snapshot` if not given. */
   readonly slowViewers?: SlowViewers;
+  /** For media too large for a frame; without, they are handles that mean something here alone. */
+  readonly links?: MediaLinks;
 }
 
 const defaultLimits: AgUiLimits = {
@@ -43,34 +58,42 @@ const defaultLimits: AgUiLimits = {
   slowViewerMs: 30_000,
 };
 
-const prefix = '/ag-ui';
-
 export function agUiAdapter(options: AgUiOptions): Adapter {
   return new AgUiAdapter(options);
 }
 
 class AgUiAdapter implements Adapter {
   readonly name = 'AG-UI';
-  readonly prefixes = [prefix];
+  readonly prefixes = [agUiPrefix, copilotKitPrefix];
   readonly #options: AgUiOptions;
   readonly #limits: AgUiLimits;
   readonly #streams: Streams;
+  readonly #copilotKit: CopilotKitRoutes;
 
   constructor(options: AgUiOptions) {
-    const { gateway, clock, onDisconnect = { is: 'detach' }, slowViewers = 'snapshot' } = options;
+    const { gateway, clock, onDisconnect = { is: 'detach' }, slowViewers = 'snapshot', links } = options;
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
-    this.#streams = new Streams({ gateway, clock, limits: this.#limits, onDisconnect, slowViewers });
+    this.#streams = new Streams({ gateway, clock, limits: this.#limits, onDisconnect, slowViewers, links });
+    this.#copilotKit = new CopilotKitRoutes({
+      gateway,
+      streams: this.#streams,
+      limits: this.#limits,
+      getAgent: (id) => this.#agent(id),
+      // Its frontends stop a run by name: that one was left says nothing.
+      accept: (exchange, agent, body) => this.#accept(exchange, agent, body, { leavingCounts: false }),
+    });
   }
 
   get entryPoints(): Adapter['entryPoints'] {
-    return this.#options.gateway.agents().map(({ id }) => ({ what: `AG-UI ${id}`, path: pathOf(id) }));
+    const agents = this.#options.gateway.agents().map(({ id }) => ({ what: `AG-UI ${id}`, path: pathOf(id) }));
+    return [...agents, { what: 'CopilotKit', path: copilotKitPrefix }];
   }
 
   async handle(exchange: Exchange): Promise<void> {
     const { request, response } = exchange;
     try {
-      await this.#route(exchange);
+      await (isCopilotKit(exchange.url.pathname) ? this.#copilotKit.handle(exchange) : this.#route(exchange));
     } catch (thrown) {
       // A client that leaves while it sends its body ends nothing but this exchange.
       if (request.destroyed && !request.complete) return;
@@ -86,15 +109,15 @@ class AgUiAdapter implements Adapter {
 
   async #route(exchange: Exchange): Promise<void> {
     const { pathname } = exchange.url;
-    const [agentId = '', resource, ...rest] = segmentsOf(pathname);
-    if (agentId === 'threads' && resource !== undefined && rest.length === 1) {
-      await this.#routeThread(exchange, resource, rest[0]);
+    const [agentId = '', resource, ...rest] = segmentsOf(pathname, agUiPrefix);
+    if (agentId === 'threads' && resource !== undefined && rest.length > 0) {
+      await this.#routeThread(exchange, resource, rest);
       return;
     }
     if (agentId === '' || rest.length > 0) throw nothingAt(pathname);
     switch (resource) {
       case undefined:
-        if (allowMethod(exchange, 'POST')) await this.#run(exchange, this.#agent(agentId));
+        if (allowMethod(exchange, 'POST') && allowJson(exchange)) await this.#run(exchange, this.#agent(agentId));
         return;
       case 'capabilities':
         if (allowMethod(exchange, 'GET')) answerJson(exchange.response, 200, encodeCapabilities(this.#agent(agentId)));
@@ -104,8 +127,12 @@ class AgUiAdapter implements Adapter {
     }
   }
 
-  async #routeThread(exchange: Exchange, threadId: ThreadId, resource: string | undefined): Promise<void> {
+  async #routeThread(exchange: Exchange, threadId: ThreadId, [resource, ...rest]: readonly string[]): Promise<void> {
+    if (rest.length > (resource === 'blobs' ? 1 : 0)) throw nothingAt(exchange.url.pathname);
     switch (resource) {
+      case 'blobs':
+        if (allowMethod(exchange, 'GET')) await this.#sendBlob(exchange);
+        return;
       case 'stream':
         if (allowMethod(exchange, 'GET')) await this.#look(exchange, threadId);
         return;
@@ -115,6 +142,32 @@ class AgUiAdapter implements Adapter {
       default:
         throw nothingAt(exchange.url.pathname);
     }
+  }
+
+  /** Whoever has a link needs no token. */
+  recognise(url: URL): Principal | undefined {
+    const media = this.#linked(url);
+    return media === undefined ? undefined : { scope: media.thread.scope, actor: 'link' };
+  }
+
+  #linked(url: URL): LinkedMedia | undefined {
+    const [, threadId, resource, blob] = /^\/ag-ui\/threads\/([^/]+)\/(blobs)\/([0-9a-f]+)$/.exec(url.pathname) ?? [];
+    if (threadId === undefined || resource === undefined || blob === undefined) return undefined;
+    return this.#options.links?.find(decodeSegment(threadId), blob, url.searchParams);
+  }
+
+  /** What comes from a person or an agent is shown to browsers as nothing but what it says it is. */
+  async #sendBlob({ url, principal, response }: Exchange): Promise<void> {
+    const media = this.#linked(url);
+    if (media === undefined) throw new Fault('not-found', 'the link is not one of this gateway’s, or has expired');
+    const data = await this.#options.gateway.blob(principal, media.thread.threadId, media.blob);
+    response.writeHead(200, {
+      'content-type': media.mimeType,
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': "sandbox; default-src 'none'",
+      'cache-control': 'private, max-age=86400, immutable',
+    });
+    response.end(Buffer.from(data, 'base64'));
   }
 
   /** Goes on with a stream where a frame id is given, and joins the thread where none is. */
@@ -149,28 +202,34 @@ class AgUiAdapter implements Adapter {
   }
 
   async #run(exchange: Exchange, agent: AgentCard): Promise<void> {
-    if (isJson(exchange.request.headers['content-type'])) {
-      await this.#streams.answer(exchange, await this.#accept(exchange, agent));
-    } else {
-      refuse(new Fault('invalid-request', 'the body must be application/json'), exchange.response, 415);
-    }
+    await this.#streams.answer(exchange, await this.#read(exchange, agent));
+  }
+
+  async #read(exchange: Exchange, agent: AgentCard): Promise<Accepted> {
+    const body = await readJson(exchange.request, this.#limits.maxBodyBytes);
+    return await this.#accept(exchange, agent, body, { leavingCounts: true });
   }
 
   /** What it returns is small: a stream may last for days, and the client's copy of the conversation is not kept for it. */
-  async #accept(exchange: Exchange, agent: AgentCard): Promise<Accepted> {
+  async #accept(
+    exchange: Exchange,
+    agent: AgentCard,
+    body: unknown,
+    { leavingCounts }: Pick<Accepted, 'leavingCounts'>,
+  ): Promise<Accepted> {
     const { request, principal, log } = exchange;
     const { gateway, whenBusy = 'queue' } = this.#options;
-    const body = await readJson(request, this.#limits.maxBodyBytes);
     const decoded = decodeInput(body, { agentId: agent.id, whenBusy });
     const { threadId } = decoded.submission;
     const answers = await decide(decoded, (id) => gateway.findTicket(principal, threadId, id));
-    await this.#stopAbandoned(exchange, decoded);
+    if (leavingCounts) await this.#stopAbandoned(exchange, decoded);
     const trace = traceOf(request);
     const receipt = await gateway.submit(principal, { ...decoded.submission, decisions: answers.decisions, trace });
     const warnings = [...decoded.warnings, ...answers.warnings, ...receipt.activation.warnings];
     if (warnings.length > 0) log.warn({ activation: receipt.activation.id, warnings }, 'set aside in an AG-UI request');
     const { parentRunId, copy, profile } = decoded;
-    return { threadId, receipt, parentRunId, copy, profile };
+    const isAnswering = answers.decisions.length > 0;
+    return { threadId, receipt, parentRunId, copy, profile, answers: isAnswering, leavingCounts };
   }
 
   /** A run that everybody has left is stopped by its own actor's next words: how stock clients stop one is by leaving it. */
@@ -190,55 +249,10 @@ class AgUiAdapter implements Adapter {
 }
 
 function pathOf(agentId: string): string {
-  return `${prefix}/${encodeURIComponent(agentId)}`;
-}
-
-function segmentsOf(pathname: string): string[] {
-  return pathname
-    .slice(prefix.length + 1)
-    .split('/')
-    .map(decodeSegment);
-}
-
-function nothingAt(pathname: string): Fault {
-  return new Fault('not-found', `nothing is served at ${pathname}`);
+  return `${agUiPrefix}/${encodeURIComponent(agentId)}`;
 }
 
 function lastEventId({ headers }: IncomingMessage): string | null {
   const id = headers['last-event-id'];
   return typeof id === 'string' && id !== '' ? id : null;
-}
-
-function decodeSegment(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch (cause) {
-    throw new Fault('invalid-request', 'the path is not well encoded', { cause });
-  }
-}
-
-/** Answers every other method itself. */
-function allowMethod({ request, response }: Exchange, method: 'GET' | 'POST'): boolean {
-  if (request.method === method) return true;
-  response.setHeader('allow', method);
-  refuse(new Fault('unsupported', `only ${method} is served here`), response, 405);
-  return false;
-}
-
-function refuse(fault: Fault, response: ServerResponse, status?: number): void {
-  if (response.headersSent) {
-    response.end();
-    return;
-  }
-  const problem = encodeProblem(fault, status);
-  if (problem.status === 429 || problem.status === 503) response.setHeader('retry-after', '1');
-  // Part of a body that was not read to its end would be taken for the next request.
-  if (problem.status === 413) response.setHeader('connection', 'close');
-  answerJson(response, problem.status, problem);
-}
-
-/** Stock clients read a problem only from `application/json`. */
-function answerJson(response: ServerResponse, status: number, body: object): void {
-  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
-  response.end(JSON.stringify(body));
 }

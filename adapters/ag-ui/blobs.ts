@@ -4,15 +4,16 @@ import { Fault } from '../../src/fault.ts';
 import type { ThreadView } from '../../src/gateway.ts';
 import type { Blobs } from './messages.ts';
 
-interface BlobSource {
+export interface BlobSource {
   readonly id: string;
+  readonly mimeType: string;
   /** Base64 characters, where known. */
   readonly chars: number;
 }
 
 /** The blobs whose bytes the frames of an event may carry; the newest first, because a frame's size is limited. */
 export function blobsOf(event: RunEvent | undefined, view: ThreadView | undefined): readonly BlobSource[] {
-  const shown = view?.messages.filter(({ role }) => role === 'user' || role === 'tool') ?? [];
+  const shown = view?.messages.filter(({ role }) => role === 'user' || role === 'tool' || role === 'activity') ?? [];
   const older = shown.toReversed().flatMap((message) => message.parts.toReversed());
   return [...(event === undefined ? [] : partsOf(event)), ...older].flatMap((part) => blobOf(part) ?? []);
 }
@@ -33,30 +34,38 @@ function partsOf(event: RunEvent): readonly Part[] {
 
 function blobOf(part: Part): BlobSource | undefined {
   if (part.type !== 'media' || part.source.at !== 'blob') return undefined;
-  return { id: part.source.blob, chars: Math.ceil(((part.size ?? 0) * 4) / 3) };
+  const { source, mimeType = 'application/octet-stream', size = 0 } = part;
+  return { id: source.blob, mimeType, chars: Math.ceil((size * 4) / 3) };
 }
 
-/** Reads as many as one frame has room for. The others, and those that are gone, stay handles. */
-export async function readBlobs(
-  sources: readonly BlobSource[],
-  read: (id: string) => Promise<string>,
-  maxChars: number,
-): Promise<Blobs> {
-  const blobs = new Map<string, string>();
+export interface BlobReader {
+  read(id: string): Promise<string>;
+  /** Undefined: there are no links. */
+  linkTo(source: BlobSource): string | undefined;
+}
+
+/** Reads as many as one frame has room for. The others are linked; without links they, and those that are gone, stay handles. */
+export async function readBlobs(sources: readonly BlobSource[], reader: BlobReader, maxChars: number): Promise<Blobs> {
+  const blobs = new Map<string, string | { readonly url: string }>();
   let left = maxChars;
-  for (const { id, chars } of sources) {
-    if (blobs.has(id) || chars > left) continue;
-    const data = await find(id, read);
-    if (data === undefined || data.length > left) continue;
-    left -= data.length;
-    blobs.set(id, data);
+  for (const source of sources) {
+    const { id, chars } = source;
+    if (blobs.has(id)) continue;
+    const data = chars > left ? undefined : await find(id, reader);
+    if (data !== undefined && data.length <= left) {
+      left -= data.length;
+      blobs.set(id, data);
+      continue;
+    }
+    const url = data === undefined && chars <= left ? undefined : reader.linkTo(source);
+    if (url !== undefined) blobs.set(id, { url });
   }
   return blobs;
 }
 
-async function find(id: string, read: (id: string) => Promise<string>): Promise<string | undefined> {
+async function find(id: string, reader: BlobReader): Promise<string | undefined> {
   try {
-    return await read(id);
+    return await reader.read(id);
   } catch (thrown) {
     if (thrown instanceof Fault && thrown.code === 'not-found') return undefined;
     throw thrown;

@@ -38,7 +38,7 @@ export interface FramePosition {
   readonly frame: number;
 }
 
-const profileCodes = { '1.x': '1', '0.x': '0' } as const satisfies Record<ProfileName, string>;
+const profileCodes = { '1.x': '1', '0.x': '0', copilotkit: 'c' } as const satisfies Record<ProfileName, string>;
 const beganCodes = { fresh: 'f', taken: 't', blocked: 'b', retracted: 'r' } as const satisfies Record<Began, string>;
 const caughtUpCodes = {
   undecided: 'u',
@@ -67,8 +67,8 @@ export function decodeCursor(cursor: string): { readonly name: StreamName; reado
   return { name, position: { seq: Number(seq), frame: Number(frame) } };
 }
 
-const runName = /^([01])r([ftbr])([unsmb])([^\n]+)\n(.+)$/su;
-const joinName = /^([01])j([^\n]+)\n(\d{1,15})\n([^\n]+)\n(.+)$/su;
+const runName = /^([01c])r([ftbr])([unsmb])([^\n]+)\n(.+)$/su;
+const joinName = /^([01c])j([^\n]+)\n(\d{1,15})\n([^\n]+)\n(.+)$/su;
 
 function decodeStreamName(text: string): StreamName | undefined {
   const run = runName.exec(text);

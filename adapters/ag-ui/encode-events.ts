@@ -27,7 +27,7 @@ import {
   startText,
   type Tagged,
 } from './items.ts';
-import { encodeParts, encodeToolContent, plainText, wireId } from './messages.ts';
+import { encodeParts, encodeToolContent, plainText, planType, wireId } from './messages.ts';
 import type { WireEvent } from './wire.ts';
 
 type EventOf<Type extends CanonicalType> = Extract<RunEvent, { type: Type }>;
@@ -193,7 +193,7 @@ export const encoded = {
   },
   plan: (fold, event) => {
     const { planId: id, entries } = event;
-    pushActivity(fold, event, { item: id, id, activityType: 'anyport:plan', empty: { entries: [] } }, { entries });
+    pushActivity(fold, event, { item: id, id, activityType: planType, empty: { entries: [] } }, { entries });
   },
   'activity.snapshot': (fold, event) => {
     const { id, activityType, content, replace } = event;

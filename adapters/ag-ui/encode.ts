@@ -33,21 +33,22 @@ export interface ThreadMoment {
 
 /**
  * - `silent`: the stream is of somebody who comes later; nothing is told, left by `join`
- * - `before`: its run has not taken the activation; nothing is told
+ * - `before`: its run has not taken the activation; nothing is told. `recalls`: a run that may take it in its middle, and
+ *   is followed until then
  * - `opening`: it has, and the rules still record what came with it; `seq` is the last of that
  * - `told`: the run is told as it goes
  * - `ended`: the terminal event is written
  */
 type Mode =
   | { readonly is: 'silent'; readonly run: RunId }
-  | { readonly is: 'before'; readonly run: RunId | undefined }
-  | { readonly is: 'opening'; readonly run: RunId; readonly seq: number }
+  | { readonly is: 'before'; readonly run: RunId | undefined; readonly recalls: RunId | undefined }
+  | { readonly is: 'opening'; readonly run: RunId; readonly seq: number; readonly recalled: boolean }
   | { readonly is: 'told'; readonly run: RunId }
   | { readonly is: 'ended' };
 
 /** Encodes the log of a thread for one stream. Under the same name and fed with the same events it writes the same frames. */
 export class RunEncoder {
-  readonly #fold: Fold;
+  #fold: Fold;
   #mode: Mode;
   #run: RunId | undefined;
 
@@ -56,7 +57,7 @@ export class RunEncoder {
     const joins = name.is === 'join';
     this.#fold = new Fold(opening, joins ? 'silent' : 'speaking');
     this.#run = joins ? name.run : undefined;
-    this.#mode = joins ? { is: 'silent', run: name.run } : { is: 'before', run };
+    this.#mode = joins ? { is: 'silent', run: name.run } : { is: 'before', run, recalls: undefined };
   }
 
   get hasEnded(): boolean {
@@ -77,6 +78,19 @@ export class RunEncoder {
     return this.#run;
   }
 
+  /** What a run told before this stream began: its request goes on with that run, or may be taken by it. */
+  recall(run: RunId, event: RunEvent, material: Material): void {
+    this.#mode = { is: 'before', run: this.#mode.is === 'before' ? this.#mode.run : run, recalls: run };
+    this.#follow(run, event, material);
+  }
+
+  #follow(run: RunId, event: RunEvent, material: Material): void {
+    if (!concerns(event, run) || endsTurn(event)) return;
+    this.#fold.silence();
+    this.#write(event, { ...material, view: nobody });
+    this.#fold.speak();
+  }
+
   /** What is told before any event, also while the run queues. */
   prelude(): readonly string[] {
     this.#fold.begin(this.#fold.opening.afterSeq);
@@ -86,7 +100,7 @@ export class RunEncoder {
 
   /**
    * What somebody who comes when all that was fed so far has happened is told: the thread as it is, and what is open, as
-   * begun anew. An open call is left out of the messages: some clients would have it twice.
+   * begun anew.
    */
   join(seq: number, material: Material): readonly string[] {
     const mode = this.#mode;
@@ -96,8 +110,7 @@ export class RunEncoder {
     this.#fold.speak();
     this.#start();
     pushState(this.#fold, viewOf(material).state);
-    const { openCalls, discardedReasoning } = this.#fold;
-    pushMessages(this.#fold, material, { openCalls, discarded: [...discardedReasoning] });
+    pushMessages(this.#fold, material, { newcomer: true, discarded: [...this.#fold.discardedReasoning] });
     this.#fold.pushHeld();
     this.#fold.reopen();
     return this.#fold.frames;
@@ -143,7 +156,7 @@ export class RunEncoder {
         if (concerns(event, mode.run) && !endsTurn(event)) this.#write(event, { ...material, view: nobody });
         break;
       case 'before':
-        this.#await(event, mode.run, material);
+        this.#await(event, mode, material);
         break;
       case 'opening':
         if (!concerns(event, mode.run)) break;
@@ -153,6 +166,7 @@ export class RunEncoder {
         }
         this.#mode = { is: 'told', run: mode.run };
         if (!restatesThread(event)) this.#catchUp(material);
+        if (mode.recalled) this.#fold.reopen();
         this.#tell(event, material);
         break;
       case 'told':
@@ -186,22 +200,24 @@ export class RunEncoder {
     return withoutIds(this.#fold.frames);
   }
 
-  #await(event: RunEvent, run: RunId | undefined, material: Material): void {
+  #await(event: RunEvent, { run, recalls }: Mode & { is: 'before' }, material: Material): void {
     const activation = this.#fold.activation ?? '';
     switch (event.type) {
       case 'run.queued':
         // Input that its run did not take has become a run of its own.
-        if (event.activation === activation) this.#mode = { is: 'before', run: event.runId };
+        if (event.activation === activation) this.#mode = { is: 'before', run: event.runId, recalls };
         return;
       case 'run.started':
-        if (event.activations.includes(activation)) this.#open(event);
+        if (event.activations.includes(activation)) this.#open(event, recalls);
         return;
       case 'run.resumed':
       case 'input.taken':
-        if (event.activation === activation) this.#open(event);
+        if (event.activation === activation) this.#open(event, recalls);
         return;
       case 'input.retracted':
-        if (event.activation === activation) this.#stop();
+        if (event.activation !== activation) return;
+        this.#forget(event.seq);
+        this.#stop();
         return;
       case 'run.waiting':
         if (this.#blocks(event)) this.#endBlocked(material);
@@ -209,10 +225,12 @@ export class RunEncoder {
       case 'run.finished':
         // Cancelled, or superseded, while it queued.
         if (event.runId !== run || run === undefined) return;
+        this.#forget(event.seq);
         pushOutcome(this.#fold, event.outcome);
         this.#mode = { is: 'ended' };
         return;
       default:
+        if (recalls !== undefined) this.#follow(recalls, event, material);
         return;
     }
   }
@@ -235,10 +253,22 @@ export class RunEncoder {
     this.#mode = { is: 'ended' };
   }
 
-  #open(event: RunEvent): void {
-    if (event.runId === undefined) return;
-    this.#run = event.runId;
-    this.#mode = { is: 'opening', run: event.runId, seq: event.seq };
+  #open(event: RunEvent, recalls: RunId | undefined): void {
+    const { runId: run, seq } = event;
+    if (run === undefined) return;
+    this.#run = run;
+    const recalled = run === recalls;
+    this.#mode = { is: 'opening', run, seq, recalled };
+    if (recalled) this.#fold.takeOver();
+    // It became a run of its own after all.
+    else if (recalls !== undefined) this.#forget(seq);
+  }
+
+  /** What another run told is not this stream's client's. */
+  #forget(seq: number): void {
+    const { opening, name } = this.#fold;
+    this.#fold = new Fold({ ...opening, name });
+    this.#fold.begin(seq);
   }
 
   #stop(): void {

@@ -37,28 +37,28 @@ export function pushState(fold: Fold, state: Json, subagentId?: string): void {
 }
 
 /**
- * The whole conversation, without `openCalls`. `discarded` names reasoning that no longer counts: a client keeps reasoning
- * that a snapshot without any leaves out, so it is then restated as empty.
+ * The whole conversation. `discarded` names reasoning that no longer counts: a client keeps reasoning that a snapshot
+ * without any leaves out, so it is then restated as empty. So it does with activities, unless the snapshot is for a
+ * newcomer: then these are all that there are. Its open calls are left out: some clients would have them twice.
  */
 export function pushMessages(
   fold: Fold,
   material: Material,
-  {
-    discarded = [],
-    openCalls,
-  }: { readonly discarded?: readonly ItemId[]; readonly openCalls?: ReadonlySet<ItemId> } = {},
+  { discarded = [], newcomer = false }: { readonly discarded?: readonly ItemId[]; readonly newcomer?: boolean } = {},
 ): void {
+  const openCalls = newcomer ? fold.openCalls : undefined;
   const wording = wordingOf(fold, material);
   const messages: WireMessage[] = [];
   const used = new Set<string>();
   for (const all of viewOf(material).messages) {
     const message = openCalls === undefined ? all : withoutCalls(all, openCalls, fold);
-    if (message === undefined) continue;
+    if (message === undefined || (message.role === 'activity' && !newcomer)) continue;
     const id = wireId(message);
     // Two messages that one client called the same: the later one keeps its own name.
     const renamed = used.has(id) ? { ...message, clientId: undefined } : message;
     const encoded = encodeMessage(renamed, wording);
     if (encoded === undefined) continue;
+    if (encoded.role === 'activity') fold.shown(encoded.id);
     used.add(encoded.id);
     messages.push(attribute(fold, encoded, message.subagentId));
   }
@@ -72,7 +72,9 @@ export function pushMessages(
 function withoutCalls(message: Shown, calls: ReadonlySet<ItemId>, fold: Fold): Shown | undefined {
   const toolCalls = message.toolCalls?.filter((call) => !calls.has(call.id));
   if (toolCalls?.length === message.toolCalls?.length) return message;
-  const isEmpty = toolCalls?.length === 0 && message.parts.length === 0 && !fold.items.has(message.id);
+  // A call that belongs to no message has one of its own id.
+  const isOpen = fold.items.has(message.id) && !calls.has(message.id);
+  const isEmpty = toolCalls?.length === 0 && message.parts.length === 0 && !isOpen;
   return isEmpty ? undefined : { ...message, toolCalls: toolCalls?.length === 0 ? undefined : toolCalls };
 }
 
@@ -107,7 +109,14 @@ export function pushInterrupt(fold: Fold, material: Material): void {
 }
 
 export function pushQuestions(fold: Fold, view: ThreadView): void {
-  const [first, ...rest] = openTickets(view).map((ticket) => encodeInterrupt(ticket, (id) => fold.tag(id) ?? id));
+  const { warnings = [] } = fold.opening;
+  const problemWith = (id: string): string | undefined => {
+    const told = `${id}: `;
+    return warnings.find((warning) => warning.startsWith(told))?.slice(told.length);
+  };
+  const [first, ...rest] = openTickets(view).map((ticket) =>
+    encodeInterrupt(ticket, (id) => fold.tag(id) ?? id, problemWith(ticket.id)),
+  );
   if (first === undefined) throw new Fault('internal', 'a run waits, and no question is open');
   const { threadId, runId } = fold.opening;
   fold.push({

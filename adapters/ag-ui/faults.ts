@@ -60,3 +60,24 @@ export function encodeProblem(fault: Fault, status: number = faultTable[fault.co
   const problem = { type: `urn:anyport:fault:${code}`, title: faults[code].what, status, detail: message };
   return { ...problem, code: faultTable[code].code, ...(path === undefined ? {} : { path }) };
 }
+
+/** What a CopilotKit runtime says; its frontends show `message` to developers. */
+export interface Refusal {
+  readonly error: string;
+  readonly message: string;
+  readonly code: string;
+  readonly details?: string;
+}
+
+/** Theirs, where they have words for it. */
+const refusals: Partial<Record<FaultCode, string>> = {
+  'invalid-request': 'Invalid request body',
+  'agent-not-found': 'Agent not found',
+  'not-found': 'Not found',
+};
+
+/** https://github.com/CopilotKit/CopilotKit/blob/main/packages/runtime/src/v2/runtime/handlers/shared/agent-utils.ts */
+export function encodeRefusal({ code, message }: Fault): Refusal {
+  const refusal = { error: refusals[code] ?? faults[code].what, message, code: faultTable[code].code };
+  return code === 'invalid-request' ? { ...refusal, details: message } : refusal;
+}

@@ -22,6 +22,8 @@ export interface Opening {
   readonly afterSeq: number;
   /** Undefined where the client does not say: it is then told all. */
   readonly copy?: ClientCopy | undefined;
+  /** What of its request was set aside; what begins with a question's id concerns its answer. */
+  readonly warnings?: readonly string[] | undefined;
   /** Frames up to this one were sent; undefined: none was. */
   readonly sentUpTo?: FramePosition | undefined;
   readonly profile: Profile;
@@ -79,7 +81,7 @@ const deltaTypes = {
  */
 export class Fold {
   readonly opening: Opening;
-  readonly usage = new UsageSum();
+  usage = new UsageSum();
   readonly items = new Map<ItemId, OpenItem>();
   readonly spans = new Map<string, OpenThing & { uses: number }>();
   readonly steps = new Map<string, OpenThing>();
@@ -290,9 +292,33 @@ export class Fold {
     if (failures.every((failure) => failure === null)) held.content = content;
   }
 
+  /** Follows what is told, and tells nobody, until `speak`. */
+  silence(): void {
+    this.#isSilent = true;
+  }
+
   /** From here on it tells. What a client must be told to take part: activities, and all that is open. */
   speak(): void {
     this.#isSilent = false;
+  }
+
+  /**
+   * Another stream of the same run goes on from here; what is open is told by `reopen`. A call is not begun again: some
+   * clients would have it twice. What earlier streams summed up, and the activities that they showed, are theirs.
+   */
+  takeOver(): void {
+    for (const id of this.openCalls) {
+      this.items.delete(id);
+      this.untold.add(id);
+    }
+    this.activities.clear();
+    this.#held.clear();
+    this.usage = new UsageSum();
+  }
+
+  /** The client was told of an activity otherwise. */
+  shown(id: string): void {
+    this.#held.delete(id);
   }
 
   pushHeld(): void {

@@ -3,8 +3,12 @@ import type { Interrupt } from '@ag-ui/core';
 import type { JsonObject } from '../../schemas/json.ts';
 import type { Ticket } from '../../schemas/ticket.ts';
 
-/** `tagOf`: the wire's name for the subagent that asks. */
-export function encodeInterrupt(ticket: Ticket, tagOf: (subagentId: string) => string): Interrupt {
+/** `tagOf`: the wire's name for the subagent that asks. `problem`: what was wrong with the answer that this client gave. */
+export function encodeInterrupt(
+  ticket: Ticket,
+  tagOf: (subagentId: string) => string,
+  problem: string | undefined,
+): Interrupt {
   const { id, kind, text, options, editable, toolCallId, subagentId, subject } = ticket;
   const responseSchema = schemaOf(ticket);
   const expiresAt = encodeTime(ticket.expiresAtMs);
@@ -12,6 +16,7 @@ export function encodeInterrupt(ticket: Ticket, tagOf: (subagentId: string) => s
   if (options.length > 0) asked['options'] = options.map((option) => ({ ...option }));
   if (kind === 'approval') asked['editable'] = editable;
   if (subject !== undefined) asked['subject'] = subject;
+  if (problem !== undefined) asked['problem'] = problem;
   return {
     id,
     reason: reasonOf(ticket),

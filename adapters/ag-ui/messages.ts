@@ -2,11 +2,12 @@
 import type { ContentPart } from '@ag-ui/core';
 import type { Message, ToolCall } from '../../schemas/message.ts';
 import { textOf, type Part } from '../../schemas/part.ts';
+import { isObject } from './field.ts';
 import type { Profile } from './profile.ts';
 import { type Lost, vendor, type WireMessage } from './wire.ts';
 
-/** Base64 bytes of blobs, by id. What is not in it is written as a handle of ours. */
-export type Blobs = ReadonlyMap<string, string>;
+/** Blobs by id: their bytes as base64, or where to get them. What is not in it is written as a handle of ours. */
+export type Blobs = ReadonlyMap<string, string | { readonly url: string }>;
 
 export interface Wording {
   readonly profile: Profile;
@@ -45,10 +46,39 @@ export function encodeMessage(message: Snapshotted, wording: Wording): WireMessa
       return { ...common, role, name, content: textOf(parts) };
     case 'reasoning':
       return { ...common, role, content: textOf(parts) };
+    case 'activity': {
+      const shown = encodeActivity(message, wording);
+      return shown === undefined ? undefined : { id: common.id, metadata, role, ...shown };
+    }
+  }
+}
+
+function encodeActivity(
+  { activity, parts }: Snapshotted,
+  { blobs }: Wording,
+): { activityType: string; content: Record<string, unknown> } | undefined {
+  const [only] = parts;
+  const json = only?.type === 'data' ? only.json : undefined;
+  switch (activity?.shows) {
+    case 'plan':
+      return { activityType: planType, content: { entries: json } };
+    case 'artifact': {
+      const { name, description, isComplete } = activity;
+      return {
+        activityType: artifactType,
+        content: { name, description, parts: encodeParts(parts, blobs), isComplete },
+      };
+    }
     case 'activity':
+      return isObject(json) ? { activityType: activity.activityType, content: { ...json } } : undefined;
+    case undefined:
       return undefined;
   }
 }
+
+/** What AG-UI has no event for. */
+export const planType = 'anyport:plan';
+export const artifactType = 'anyport:artifact';
 
 function encodeToolCall({ id, name, args, encrypted }: ToolCall): WireToolCall {
   const call: WireToolCall = { id, type: 'function', function: { name, arguments: args } };
@@ -129,8 +159,9 @@ function encodeSource(part: Extract<Part, { type: 'media' }>, blobs: Blobs): Wir
     case 'inline':
       return inline(source.data);
     case 'blob': {
-      const data = blobs.get(source.blob);
-      return data === undefined ? { type: 'file', value: source.blob, provider: vendor, ...mimeType } : inline(data);
+      const found = blobs.get(source.blob);
+      if (found === undefined) return { type: 'file', value: source.blob, provider: vendor, ...mimeType };
+      return typeof found === 'string' ? inline(found) : { type: 'url', value: found.url, ...mimeType };
     }
     case 'url':
       return { type: 'url', value: source.url, ...mimeType };

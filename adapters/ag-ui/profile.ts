@@ -4,14 +4,14 @@ import { Fault } from '../../src/fault.ts';
 import type { Field } from './field.ts';
 import type { Lost, WireEvent, WireUsage } from './wire.ts';
 
-export type ProfileName = '1.x' | '0.x';
+export type ProfileName = '1.x' | '0.x' | 'copilotkit';
 
 /** How a run ended that was stopped on purpose. */
 export interface Stopped {
   readonly threadId: string;
   readonly runId: string;
   /** What a client without `cancelled` reads instead. */
-  readonly code: 'CANCELLED' | 'LIMIT';
+  readonly code: 'CANCELLED' | 'LIMIT' | 'abort';
   readonly message: string;
   readonly reason: string;
   readonly usage: WireUsage[] | undefined;
@@ -81,7 +81,17 @@ const legacy: Profile = {
   }),
 };
 
-export const profiles: Readonly<Record<ProfileName, Profile>> = { '1.x': current, '0.x': legacy };
+/**
+ * CopilotKit's pages hold a client of before 1.0, and show every error but this one to their users.
+ * https://github.com/CopilotKit/CopilotKit/blob/main/packages/core/src/core/run-handler.ts
+ */
+const copilotkit: Profile = {
+  ...legacy,
+  name: 'copilotkit',
+  stopped: (run) => legacy.stopped(run.code === 'CANCELLED' ? { ...run, code: 'abort' } : run),
+};
+
+export const profiles: Readonly<Record<ProfileName, Profile>> = { '1.x': current, '0.x': legacy, copilotkit };
 
 const [ourMajor, ourMinor] = PROTOCOL_VERSION.split('.').map(Number) as [number, number];
 

@@ -3,9 +3,10 @@ import type { Outcome } from '../../schemas/run.ts';
 import type { RunEvent } from '../../schemas/run-event.ts';
 import { Fault } from '../../src/fault.ts';
 import type { Gateway, ThreadView } from '../../src/gateway.ts';
-import { blobsOf, readBlobs } from './blobs.ts';
+import { type BlobSource, blobsOf, readBlobs } from './blobs.ts';
 import type { RunEncoder, ThreadMoment } from './encode.ts';
 import type { Material } from './ending.ts';
+import type { MediaLinks } from './media-links.ts';
 
 export interface StreamSource {
   readonly gateway: Gateway;
@@ -15,6 +16,8 @@ export interface StreamSource {
   /** Aborted when the client has gone, or the gateway stops. */
   readonly signal: AbortSignal;
   readonly maxInlineChars: number;
+  /** Undefined: media too large for a frame are handles. */
+  readonly links: MediaLinks | undefined;
 }
 
 /** What a stream is written to. */
@@ -71,14 +74,38 @@ export async function encodeJoin(
   source: StreamSource,
   to: { readonly runId: RunId; readonly afterSeq: number; readonly seq: number },
 ): Promise<readonly string[]> {
-  const { gateway, principal, threadId, encoder } = source;
+  const { encoder } = source;
   const { runId, seq } = to;
-  for (let at = to.afterSeq; at < seq;) {
-    const page = await gateway.events(principal, threadId, at, Math.min(250, seq - at));
-    for (const event of page) encoder.encode(event, (await gather(source, event)) ?? nothing);
-    at = page.at(-1)?.seq ?? seq;
+  for await (const event of eventsBetween(source, to.afterSeq, seq)) {
+    encoder.encode(event, (await gather(source, event)) ?? nothing);
   }
   return encoder.join(seq, await gatherView(source, { runId, seq }, undefined));
+}
+
+/** The encoder goes silently over what a run told before its stream begins. What of that is evicted is not recalled. */
+export async function recall(
+  source: StreamSource,
+  run: { readonly runId: RunId; readonly afterSeq: number; readonly seq: number },
+): Promise<void> {
+  try {
+    for await (const event of eventsBetween(source, run.afterSeq, run.seq)) {
+      source.encoder.recall(run.runId, event, (await gather(source, event)) ?? nothing);
+    }
+  } catch (thrown) {
+    if (Fault.from(thrown).code !== 'cursor-expired') throw thrown;
+  }
+}
+
+async function* eventsBetween(
+  { gateway, principal, threadId }: StreamSource,
+  after: number,
+  upTo: number,
+): AsyncGenerator<RunEvent> {
+  for (let at = after; at < upTo;) {
+    const page = await gateway.events(principal, threadId, at, Math.min(250, upTo - at));
+    yield* page;
+    at = page.at(-1)?.seq ?? upTo;
+  }
 }
 
 /** What somebody is told who comes when nothing happens, and the log of what did is gone. */
@@ -112,10 +139,14 @@ async function gatherView(
 }
 
 async function materialOf(
-  { gateway, principal, threadId, maxInlineChars }: StreamSource,
+  { gateway, principal, threadId, maxInlineChars, links }: StreamSource,
   view: ThreadView | undefined,
   event: RunEvent | undefined,
 ): Promise<Material> {
-  const readBlob = (id: string): Promise<string> => gateway.blob(principal, threadId, id);
-  return { view, blobs: await readBlobs(blobsOf(event, view), readBlob, maxInlineChars) };
+  const thread = { scope: principal.scope, threadId };
+  const reader = {
+    read: (id: string) => gateway.blob(principal, threadId, id),
+    linkTo: ({ id, mimeType }: BlobSource) => links?.urlOf({ thread, blob: id, mimeType }),
+  };
+  return { view, blobs: await readBlobs(blobsOf(event, view), reader, maxInlineChars) };
 }

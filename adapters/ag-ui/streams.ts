@@ -4,18 +4,29 @@ import type { ServerResponse } from 'node:http';
 import type { Activation } from '../../schemas/activation.ts';
 import type { RunId, ThreadId } from '../../schemas/id.ts';
 import type { Run } from '../../schemas/run.ts';
+import type { EventType } from '../../schemas/run-event.ts';
 import type { Exchange } from '../../src/adapter.ts';
 import type { Clock } from '../../src/clock.ts';
 import { exchangeSignal } from '../../src/exchange-signal.ts';
 import { Fault } from '../../src/fault.ts';
 import type { Gateway, Receipt } from '../../src/gateway.ts';
 import { EventStream } from '../../src/sse.ts';
+import { streamHeader } from './client/stream-header.ts';
 import { type Began, decodeCursor, type FramePosition, type JoinStreamName, type StreamName } from './cursor.ts';
 import type { Decoded } from './decode.ts';
 import { RunEncoder } from './encode.ts';
 import type { Opening } from './fold.ts';
+import type { MediaLinks } from './media-links.ts';
 import { type Profile, profiles } from './profile.ts';
-import { encodeBlocked, encodeIdle, encodeJoin, type FrameSink, type StreamSource, writeLog } from './run-stream.ts';
+import {
+  encodeBlocked,
+  encodeIdle,
+  encodeJoin,
+  type FrameSink,
+  recall,
+  type StreamSource,
+  writeLog,
+} from './run-stream.ts';
 import { Viewers } from './viewers.ts';
 
 export interface StreamLimits {
@@ -43,11 +54,16 @@ export interface StreamsOptions {
   readonly limits: StreamLimits;
   readonly slowViewers: SlowViewers;
   readonly onDisconnect: OnDisconnect;
+  readonly links: MediaLinks | undefined;
 }
 
 /** A request that was taken in, and what of it its answer needs. */
 export interface Accepted extends Pick<Decoded, 'parentRunId' | 'copy' | 'profile'> {
   readonly threadId: ThreadId;
+  /** Whether it answers questions, and so goes on with a run. */
+  readonly answers: boolean;
+  /** Whether it says something of the run that its client has left. */
+  readonly leavingCounts: boolean;
   readonly receipt: Receipt;
 }
 
@@ -61,10 +77,9 @@ interface Plan {
   readonly quietUpTo: number;
   /** What is cancelled when its client leaves; undefined for those who only look on. */
   readonly activation: Activation | undefined;
+  /** See Accepted. */
+  readonly leavingCounts: boolean;
 }
-
-/** The header of an answer that says where its stream can be gone on with. */
-export const streamHeader = 'anyport-stream';
 
 export class Streams {
   readonly viewers = new Viewers();
@@ -75,7 +90,8 @@ export class Streams {
   }
 
   /** The answer to a request that was just taken in. From here on nothing is refused: a fault ends it in its own words. */
-  answer(exchange: Exchange, { threadId, parentRunId, copy, profile, receipt }: Accepted): Promise<void> {
+  answer(exchange: Exchange, accepted: Accepted): Promise<void> {
+    const { threadId, parentRunId, copy, profile, answers, leavingCounts, receipt } = accepted;
     const { activation } = receipt;
     const name = { profile: profile.name, activation: activation.id, logId: activation.logId };
     const began = beganOf(activation, receipt.became);
@@ -85,7 +101,10 @@ export class Streams {
       copy,
       profile,
     };
-    return this.#write(exchange, this.#planRun(exchange, threadId, activation, opening));
+    // A request that started its run has nothing to recall.
+    const joinsRun = answers || receipt.became === 'pending';
+    const plan = this.#planRun(exchange, { threadId, activation, joinsRun }, opening);
+    return this.#write(exchange, { ...plan, leavingCounts });
   }
 
   /** Goes on where a stream was cut. @throws Fault `cursor-expired`, `not-found`, `invalid-request` */
@@ -112,27 +131,34 @@ export class Streams {
     if (name.is === 'join') return this.#planJoined(exchange, threadId, name, sentUpTo);
     const activation = await this.#options.gateway.findActivation(exchange.principal, threadId, name.activation);
     if (activation === undefined) throw new Fault('cursor-expired', 'the request is not there any more');
-    return this.#planRun(exchange, threadId, activation, { name, profile: profiles[name.profile], sentUpTo });
+    const opening = { name, profile: profiles[name.profile], sentUpTo };
+    return this.#planRun(exchange, { threadId, activation, joinsRun: true }, opening);
   }
 
   #planRun(
     exchange: Exchange,
-    threadId: ThreadId,
-    activation: Activation,
+    of: { readonly threadId: ThreadId; readonly activation: Activation; readonly joinsRun: boolean },
     opening: Pick<Opening, 'name' | 'profile' | 'parentRunId' | 'copy' | 'sentUpTo'>,
   ): Plan {
+    const { threadId, activation, joinsRun } = of;
+    const { gateway } = this.#options;
     const { afterSeq, received, key } = activation;
+    const { runId } = received;
     const run = received.became === 'pending' ? undefined : received.runId;
-    const encoder = this.#encoder(exchange, { ...opening, threadId, runId: key, run, afterSeq });
+    const { warnings } = activation;
+    const encoder = this.#encoder(exchange, { ...opening, threadId, runId: key, run, afterSeq, warnings });
     const { name } = opening;
     const [blockedBy] = name.is === 'run' && name.began === 'blocked' ? received.blockedBy : [];
     return {
       threadId,
       encoder,
       activation,
+      leavingCounts: true,
       afterSeq,
       quietUpTo: 0,
       async first(source) {
+        const begun = joinsRun ? (await gateway.runs.find(exchange.principal, runId))?.run.firstSeq : undefined;
+        if (begun !== undefined) await recall(source, { runId, afterSeq: begun - 1, seq: afterSeq });
         const frames = encoder.prelude();
         if (name.is === 'run' && name.began === 'retracted') return [...frames, ...encoder.encodeRetracted()];
         if (blockedBy === undefined) return frames;
@@ -159,8 +185,9 @@ export class Streams {
     for (let last = seq; last > 0; last -= 250) {
       const after = Math.max(0, last - 250);
       const page = await this.#options.gateway.events(principal, threadId, after, last - after);
-      const waits = page.findLast((event) => event.type === 'run.waiting' && event.runId === run.id);
-      if (waits !== undefined) return waits.seq - 1;
+      const turned = page.findLast(({ type, runId }) => runId === run.id && turns.has(type));
+      // One that was told to stop, or goes on, has its end before it.
+      if (turned !== undefined) return turned.type === 'run.waiting' ? turned.seq - 1 : seq;
     }
     return seq;
   }
@@ -194,7 +221,7 @@ export class Streams {
       sentUpTo,
     };
     const encoder = this.#encoder(exchange, opening);
-    const common = { threadId, encoder, afterSeq: seq, quietUpTo: 0, activation: undefined };
+    const common = { threadId, encoder, afterSeq: seq, quietUpTo: 0, activation: undefined, leavingCounts: true };
     const begins = run?.firstSeq;
     if (run === undefined || begins === undefined || (run.lastSeq !== undefined && seq >= run.lastSeq)) {
       return { ...common, first: (source) => encodeIdle(source, seq, run?.outcome) };
@@ -238,12 +265,12 @@ export class Streams {
 
   async #tell(exchange: Exchange, viewer: Viewer, signal: AbortSignal): Promise<void> {
     const { principal } = exchange;
-    const { gateway, limits, slowViewers } = this.#options;
+    const { gateway, limits, slowViewers, links } = this.#options;
     const { maxInlineChars, slowViewerMs } = limits;
     const maxStallMs = slowViewers === 'snapshot' ? slowViewerMs : Number.POSITIVE_INFINITY;
     for (;;) {
       const { encoder, plan } = viewer;
-      const source = { gateway, principal, threadId: plan.threadId, encoder, signal, maxInlineChars };
+      const source = { gateway, principal, threadId: plan.threadId, encoder, signal, maxInlineChars, links };
       const first = await plan.first(source);
       if (first.length > 0 || !encoder.hasEnded) viewer.add(first, plan.afterSeq);
       await viewer.flush();
@@ -281,7 +308,7 @@ export class Streams {
     const { gateway, clock, onDisconnect } = this.#options;
     const { run, encoder, plan } = viewer;
     const { threadId, activation } = plan;
-    const left = isGone && !encoder.hasEnded && !gateway.stopping.aborted;
+    const left = isGone && plan.leavingCounts && !encoder.hasEnded && !gateway.stopping.aborted;
     const isAbandoned = this.viewers.leave(viewer, left);
     if (!isAbandoned || onDisconnect.is !== 'cancel' || activation === undefined || run === undefined) return;
     clock.at(clock.now() + onDisconnect.graceMs, () => {
@@ -350,6 +377,9 @@ class Viewer implements FrameSink {
     else this.#stream.end();
   }
 }
+
+/** Where a run that waited may do something else. */
+const turns: ReadonlySet<EventType> = new Set<EventType>(['run.waiting', 'run.resumed', 'run.stopping']);
 
 /** Stands for the run of a thread on which none has begun. */
 const noRun = '-';

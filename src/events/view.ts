@@ -491,11 +491,13 @@ export function pendingToolCalls(view: RunView): ItemId[] {
 
 /**
  * The run's messages in order, each hung on the one before: assistant texts with the tool calls that name them as
- * parent, tool results after the message of their call, reasoning, and what came from outside.
+ * parent, tool results after the message of their call, reasoning, what came from outside, and what was shown beside:
+ * artifacts and plans; activities last, because a new attempt tells them anew at another place.
  */
 export function messagesOf(view: RunView, actor: string, only: 'all' | 'final' = 'all'): MessageDraft[] {
   const assistants = new Map<MessageId, MessageDraft & { toolCalls: ToolCall[] }>();
   const drafts: MessageDraft[] = [];
+  const activities: MessageDraft[] = [];
   const place = (draft: MessageDraft): void => {
     drafts.push(draft);
   };
@@ -543,11 +545,31 @@ export function messagesOf(view: RunView, actor: string, only: 'all' | 'final' =
       }
       case 'artifact':
       case 'plan':
+        place({ id: item.id, role: 'activity', ...shownBy(item), ...common, ...tags });
+        break;
       case 'activity':
+        activities.push({ id: item.id, role: 'activity', ...shownBy(item), ...common, ...tags });
         break;
     }
   }
-  return chain(drafts, view.baseId);
+  return chain([...drafts, ...activities], view.baseId);
+}
+
+function shownBy(item: ArtifactItem | PlanItem | ActivityItem): Pick<MessageDraft, 'activity' | 'parts'> {
+  switch (item.kind) {
+    case 'plan': {
+      const entries = item.entries.map((entry) => ({ ...entry }));
+      return { activity: { shows: 'plan' }, parts: [{ type: 'data', json: entries }] };
+    }
+    case 'artifact': {
+      const { name, description, ended: isComplete } = item;
+      return { activity: { shows: 'artifact', name, description, isComplete }, parts: [...item.parts] };
+    }
+    case 'activity': {
+      const { activityType, content } = item;
+      return { activity: { shows: 'activity', activityType }, parts: [{ type: 'data', json: content }] };
+    }
+  }
 }
 
 /** Drops empty `toolCalls` and hangs each message on the one before. */

@@ -1,5 +1,6 @@
 import type { Actor, Door, MessageId } from '../../schemas/id.ts';
 import type { Message, MessageInput } from '../../schemas/message.ts';
+import type { Part } from '../../schemas/part.ts';
 import type { Turn } from './turn.ts';
 
 /** Where new messages hang: the head as it is when their run starts, a message, or nothing (a new root). */
@@ -59,12 +60,18 @@ function followsHead(turn: Turn, anchor: Message | undefined, caller: { actor: A
     if (id === undefined) return false;
     const message = turn.get('message', id);
     if (message.role === 'user' && (message.actor !== caller.actor || message.door !== caller.door)) return true;
-    own += 1;
+    // Clients show activities, and do not send them back.
+    if (message.role !== 'activity') own += 1;
     id = message.parentId;
   }
   return own === 0;
 }
 
 export function sameContent(known: Message, message: MessageInput): boolean {
-  return JSON.stringify(known.parts) === JSON.stringify(message.parts);
+  return JSON.stringify(known.parts.map(essence)) === JSON.stringify(message.parts.map(essence));
+}
+
+/** Whoever names a blob need not know its size. */
+function essence(part: Part): Part {
+  return part.type === 'media' && part.source.at === 'blob' ? { ...part, size: undefined } : part;
 }

@@ -66,7 +66,8 @@ export class AttemptContext implements RunContext {
     const { view, started, thread } = this.#owner;
     const before = await readPath(this.#store, thread, started.baseId);
     const own = messagesOf(view, started.agentId, 'final').map((draft): Message => ({ ...draft, seq: 1 }));
-    yield* answerDangling([...before.filter((message) => message.excluded !== true), ...own]);
+    const told = [...before, ...own].filter(({ excluded, role }) => excluded !== true && role !== 'activity');
+    yield* answerDangling(told);
   }
 
   input(): Promise<readonly Message[]> {

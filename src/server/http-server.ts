@@ -151,7 +151,7 @@ export class HttpServer {
     request.url = url.pathname + url.search;
     if (isHealth(url.pathname)) return this.#pages(request, response);
     if (this.#state !== 'serving') throw new Fault('shutting-down', `the gateway is ${this.#state}`);
-    const principal = this.#principals.recognise(request.headers.authorization);
+    const principal = entry.adapter?.recognise?.(url) ?? this.#principals.recognise(request.headers.authorization);
     entry.scope = principal.scope;
     if (entry.adapter === undefined) return this.#pages(request, response);
     await entry.adapter.handle({ request, response, url, principal, log });

@@ -14,7 +14,7 @@ export interface Welcome {
 /** What is served and where, for whoever started it. The first line is for programs too. */
 export function welcomeText({ settings, port, agents, adapters, firstSteps }: Welcome): string {
   const { host, store, dataDir, tokens } = settings;
-  const url = urlOf(isWildcard(host) ? '127.0.0.1' : host, port);
+  const url = reachableUrl(host, port);
   const entryPoints = adapters.flatMap((adapter) => adapter.entryPoints);
   const width = Math.max(...entryPoints.map(({ what }) => what.length), 'callers'.length) + 2;
   const line = (what: string, text: string): string => `  ${what.padEnd(width)}${text}`;
@@ -31,6 +31,11 @@ export function welcomeText({ settings, port, agents, adapters, firstSteps }: We
     ...firstSteps(url),
     '',
   ].join('\n');
+}
+
+/** Where this machine reaches a gateway that listens so. */
+export function reachableUrl(host: string, port: number): string {
+  return urlOf(isWildcard(host) ? '127.0.0.1' : host, port);
 }
 
 function urlOf(host: string, port: number): string {

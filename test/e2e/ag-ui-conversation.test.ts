@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { clients, Frontend, textOf } from '../support/ag-ui-frontend.ts';
+import { clients } from '../support/ag-ui-clients.ts';
+import { Frontend, textOf } from '../support/ag-ui-frontend.ts';
 import { GatewayProcess, temporaryDirectory } from '../support/gateway-process.ts';
 import { violations } from '../support/store-violations.ts';
 
@@ -133,37 +134,5 @@ describe.each(clients)('$name', (client) => {
     const next = await page.run({ tools });
     expect(next).toMatchObject({ outcome: 'success', failure: undefined });
     expect(textOf(next)).toContain('green');
-  });
-
-  test.each([
-    ['/think', 'success'],
-    ['/tool', 'success'],
-    ['/state', 'success'],
-    ['/plan', 'success'],
-    ['/artifact', 'success'],
-    ['/stream 200', 'success'],
-    ['/fail transient 1', 'success'],
-    ['/fail permanent', 'error'],
-    ['/help', 'success'],
-  ])('shows %s', { tags: 'retry-is-no-end' }, async (command, outcome) => {
-    const page = open();
-    const turn = await page.say(command);
-    expect(turn.outcome).toMatch(outcome);
-    expect(turn.events.filter((event) => /^RUN_(FINISHED|ERROR)$/.test(event.type))).toHaveLength(1);
-    if (outcome === 'success') expect(turn.failure).toBeUndefined();
-  });
-
-  test('shows /crash as an error without its cause, after its retries', async () => {
-    const page = open();
-    const turn = await page.say('/crash');
-    expect(turn.outcome).toMatch(/^error/);
-    expect(JSON.stringify(turn.events)).not.toMatch(/TypeError|at .*\.js/);
-  });
-
-  test('leaves a discarded attempt out of what is shown', async () => {
-    const page = open();
-    const turn = await page.say('/fail transient 2');
-    expect(turn).toMatchObject({ outcome: 'success', failure: undefined });
-    expect(page.messages.filter((message) => message.role === 'assistant')).toHaveLength(1);
   });
 });

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { clients, Frontend, textOf } from '../support/ag-ui-frontend.ts';
+import { clients } from '../support/ag-ui-clients.ts';
+import { Frontend, textOf } from '../support/ag-ui-frontend.ts';
 import { GatewayProcess, temporaryDirectory } from '../support/gateway-process.ts';
 import { violations } from '../support/store-violations.ts';
 import { until } from '../support/until.ts';

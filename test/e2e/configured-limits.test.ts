@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { clients, Frontend } from '../support/ag-ui-frontend.ts';
+import { clients } from '../support/ag-ui-clients.ts';
+import { Frontend } from '../support/ag-ui-frontend.ts';
 import { GatewayProcess, temporaryDirectory } from '../support/gateway-process.ts';
 
 const [client] = clients;

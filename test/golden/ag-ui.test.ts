@@ -163,6 +163,21 @@ const stories: Readonly<Record<string, Story>> = {
     ],
     opening: { ...resumed, afterSeq: 9, copy: copyOf({ m1: 2, t1: 5 }) },
   },
+  'resume-inside-a-step': {
+    events: [
+      ...begin,
+      { type: 'subagent.started', id: 's1', name: 'researcher' },
+      { type: 'step.started', name: 'read', subagentId: 's1' },
+      ...waits,
+      { type: 'ticket.closed', ticketId: ticket.id, how: 'answered', by: { door: 'ag-ui' } },
+      { type: 'run.resumed', cause: 'decision', activation: secondActivation },
+      ...says('t1', 'Thanks.'),
+      { type: 'step.finished', name: 'read', subagentId: 's1' },
+      { type: 'subagent.finished', id: 's1' },
+      ends(),
+    ],
+    opening: { ...resumed, afterSeq: 5 + waits.length, copy: copyOf({ m1: 2 }) },
+  },
   'state-plan-artifact': {
     events: [
       ...begin,

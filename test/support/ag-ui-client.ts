@@ -1,6 +1,6 @@
-import { HttpAgent } from '@ag-ui/client';
-import { HttpAgent as LegacyHttpAgent } from 'ag-ui-client-0-0-59';
+import type { Fetch } from '../../adapters/ag-ui/client/index.ts';
 import type { ProfileName } from '../../adapters/ag-ui/profile.ts';
+import { type Client, clients, setFetch } from './ag-ui-clients.ts';
 
 /** An event as it came off the wire; a test looks at what it asserts. */
 export interface WireObject {
@@ -23,40 +23,39 @@ export interface AgentInput {
   readonly messages?: readonly object[];
   readonly state?: unknown;
   readonly more?: object;
-  readonly fetch?: typeof fetch;
+  readonly fetch?: Fetch;
 }
 
-/** The stock client of each era: its whole pipeline, its verifier and reducer included. It rejects what breaks a rule. */
-export async function runStockClient(era: ProfileName, input: AgentInput): Promise<Received> {
+/**
+ * A stock client, or the newest one of an era: its whole pipeline, its verifier and reducer included. It rejects what
+ * breaks a rule.
+ */
+export async function runStockClient(client: Client | ProfileName, input: AgentInput): Promise<Received> {
   const events: WireObject[] = [];
   const { url, threadId, messages = [], state = {}, runId, more, fetch } = input;
-  const config = {
-    url,
-    threadId,
-    initialMessages: messages,
-    initialState: state,
-    ...(fetch === undefined ? {} : { fetch }),
-  };
-  const agent = era === '1.x' ? new HttpAgent(config as never) : new LegacyHttpAgent(config as never);
+  const [current, former] = clients;
+  const { HttpAgent } = typeof client === 'object' ? client : client === '1.x' ? current : former;
+  const agent = new HttpAgent({ url, threadId, initialMessages: messages as never, initialState: state });
+  if (fetch !== undefined) setFetch(agent, fetch);
   const subscriber = {
     onEvent({ event }: { event: object }) {
       events.push(structuredClone(event) as WireObject);
     },
   };
   await agent.runAgent({ runId, ...more }, subscriber);
-  const { pendingInterrupts } = agent;
-  return { events, messages: agent.messages as never, state: agent.state as unknown, interrupts: pendingInterrupts };
+  const interrupts = (agent.pendingInterrupts as typeof agent.pendingInterrupts | undefined) ?? [];
+  return { events, messages: agent.messages as never, state: agent.state as unknown, interrupts };
 }
 
 /** Feeds a stock client a stream that is already there. */
 export async function readStream(
-  era: ProfileName,
+  client: Client | ProfileName,
   sse: string,
   input: Pick<AgentInput, 'messages' | 'state'> & { readonly threadId: string; readonly runId: string },
 ): Promise<Received> {
   const respond = async (): Promise<Response> =>
     new Response(sse, { headers: { 'content-type': 'text/event-stream' } });
-  return await runStockClient(era, { url: 'http://gateway.test/', ...input, fetch: respond });
+  return await runStockClient(client, { url: 'http://gateway.test/', ...input, fetch: respond });
 }
 
 /** The events of a stream as they are on the wire, with their ids. */

@@ -5,7 +5,7 @@ import type { Principal } from '../../schemas/id.ts';
 import type { RunEvent } from '../../schemas/run-event.ts';
 import type { Ticket } from '../../schemas/ticket.ts';
 import { Fault } from '../../src/fault.ts';
-import type { Gateway, Receipt, Submission, ThreadMoment, ThreadView } from '../../src/gateway.ts';
+import type { Gateway, Receipt, Runs, Submission, ThreadMoment, ThreadView } from '../../src/gateway.ts';
 import { type Entry, runId, ThreadLog } from './ag-ui-log.ts';
 
 export const card: AgentCard = {
@@ -72,8 +72,9 @@ export class FakeGateway implements Gateway {
     throw new Error('this gateway has no threads to manage');
   }
 
-  get runs(): never {
-    throw new Error('this gateway has no runs to manage');
+  /** Finds no run: none has begun before its request. */
+  get runs(): Runs {
+    return { find: async () => undefined } as Partial<Runs> as Runs;
   }
 
   get tickets(): never {

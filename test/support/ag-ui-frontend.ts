@@ -1,19 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import type { AgentSubscriber, BaseEvent, HttpAgent, Interrupt, Message, ResumeEntry } from '@ag-ui/client';
+import { type Cancellable, type Fetch, resumable } from '../../adapters/ag-ui/client/index.ts';
+import { type Client, plainFetch, setFetch } from './ag-ui-clients.ts';
 import type { Transcript } from './checker.ts';
-import type { BaseEvent, Interrupt, Message } from '@ag-ui/client';
-import { HttpAgent as CurrentHttpAgent } from '@ag-ui/client';
-import { HttpAgent as FormerHttpAgent } from 'ag-ui-client-0-0-59';
 
-/** The published clients, unmodified. */
-export const clients = [
-  { name: '@ag-ui/client 1.0.0', HttpAgent: CurrentHttpAgent, era: '1.x' },
-  { name: '@ag-ui/client 0.0.59', HttpAgent: FormerHttpAgent as unknown as typeof CurrentHttpAgent, era: '0.x' },
-] as const;
-export type Client = (typeof clients)[number];
+type RunParameters = NonNullable<Parameters<HttpAgent['runAgent']>[0]>;
 
-type RunParameters = NonNullable<Parameters<CurrentHttpAgent['runAgent']>[0]>;
-
-/** What one POST showed. */
+/** What one request showed. */
 export interface Turn {
   readonly events: readonly (BaseEvent & Record<string, unknown>)[];
   /** Of RUN_FINISHED or RUN_ERROR; undefined when the stream broke off. */
@@ -23,32 +16,47 @@ export interface Turn {
   readonly failure: Error | undefined;
 }
 
+export interface FrontendOptions {
+  readonly url: string;
+  readonly threadId?: string;
+  readonly token?: string;
+  readonly scope?: string;
+  /** Its streams outlive their connections; it can connect and cancel. */
+  readonly isResumable?: boolean;
+}
+
 /** A frontend with one conversation, on a stock client: what a page would do. */
 export class Frontend {
-  readonly agent: CurrentHttpAgent;
+  readonly client: Client;
+  readonly agent: HttpAgent;
   /** What its requests received, frame by frame. */
   readonly transcripts: Transcript[] = [];
   readonly #scope: string;
 
-  constructor(client: Client, options: { url: string; threadId?: string; token?: string; scope?: string }) {
-    const { url, threadId = randomUUID(), token, scope = 'local' } = options;
+  constructor(client: Client, options: FrontendOptions) {
+    const { url, threadId = randomUUID(), token, scope = 'local', isResumable = false } = options;
+    this.client = client;
     this.#scope = scope;
-    this.agent = new client.HttpAgent({
+    const Stock = client.HttpAgent;
+    const Agent = isResumable ? resumable(Stock, { firstWaitMs: 20, longestWaitMs: 200 }) : Stock;
+    this.agent = new Agent({
       url: `${url}/ag-ui/demo`,
       threadId,
       headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
-      fetch: (to, init) => this.#fetch(to, init),
     });
+    const inner = isResumable ? this.agent.fetch : plainFetch;
+    setFetch(this.agent, (to, init) => this.#record(inner, to, init));
   }
 
   /**
    * Fetches and takes a transcript. A connection that breaks ends the body quietly: the stock client would leave a
    * rejection that nobody handles.
    */
-  async #fetch(url: string, init: RequestInit): Promise<Response> {
+  async #record(fetch: Fetch, url: string, init: RequestInit): Promise<Response> {
     const response = await fetch(url, init);
-    if (!response.ok || response.body === null) return response;
-    const { runId } = JSON.parse(String(init.body)) as { runId: string };
+    const isStream = response.headers.get('content-type') === 'text/event-stream';
+    if (!response.ok || !isStream || response.body === null) return response;
+    const { runId } = JSON.parse(String(init.body ?? '{}')) as { runId?: string };
     const frames: Transcript['frames'][number][] = [];
     const transcript = {
       thread: { scope: this.#scope, threadId: this.agent.threadId },
@@ -95,44 +103,60 @@ export class Frontend {
     return this.run(parameters);
   }
 
-  async run(parameters: RunParameters = {}): Promise<Turn> {
-    const events: Turn['events'][number][] = [];
-    let failure: Error | undefined;
-    await this.agent
-      .runAgent(parameters, {
-        onEvent: ({ event }) => {
-          events.push(structuredClone(event));
-        },
-        onRunFailed: ({ error }) => {
-          failure = error;
-        },
-      })
-      .catch((error: unknown) => {
-        failure ??= error as Error;
-      });
-    const last = events.findLast((event) => event.type === 'RUN_FINISHED' || event.type === 'RUN_ERROR');
-    const outcome = last?.['outcome'] as { type: string; interrupts?: Interrupt[] } | undefined;
-    return {
-      events,
-      outcome:
-        last === undefined
-          ? undefined
-          : last.type === 'RUN_ERROR'
-            ? `error ${String(last['code'])}`
-            : (outcome?.type ?? 'success'),
-      interrupts: outcome?.interrupts ?? [],
-      failure,
-    };
+  run(parameters: RunParameters = {}): Promise<Turn> {
+    return this.#watch((subscriber) => this.agent.runAgent(parameters, subscriber));
+  }
+
+  /** Looks on at what runs on its thread. */
+  connect(): Promise<Turn> {
+    return this.#watch((subscriber) => this.agent.connectAgent({}, subscriber));
+  }
+
+  /** Ends what it began. It must be resumable. */
+  async cancel(): Promise<void> {
+    await (this.agent as HttpAgent & Cancellable).cancel();
+  }
+
+  /** Answers what is asked; a client that does not know interrupts goes the way that was there before them. */
+  answer(resume: readonly ResumeEntry[]): Promise<Turn> {
+    return this.run(
+      this.client.knowsInterrupts ? { resume: [...resume] } : { forwardedProps: { command: { resume } } },
+    );
   }
 
   approve(interrupts: readonly Interrupt[], verdict: (index: number) => boolean = () => true): Promise<Turn> {
-    const resume = interrupts.map(({ id }, index) => ({
-      interruptId: id,
-      status: 'resolved' as const,
-      payload: { approved: verdict(index) },
-    }));
-    return this.run({ resume });
+    return this.answer(
+      interrupts.map(({ id }, index) => ({
+        interruptId: id,
+        status: 'resolved',
+        payload: { approved: verdict(index) },
+      })),
+    );
   }
+
+  async #watch(look: (subscriber: AgentSubscriber) => Promise<unknown>): Promise<Turn> {
+    const events: Turn['events'][number][] = [];
+    let failure: Error | undefined;
+    await look({
+      onEvent: ({ event }) => {
+        events.push(structuredClone(event));
+      },
+      onRunFailed: ({ error }) => {
+        failure = error;
+      },
+    }).catch((error: unknown) => {
+      failure ??= error as Error;
+    });
+    const last = events.findLast((event) => event.type === 'RUN_FINISHED' || event.type === 'RUN_ERROR');
+    const { interrupts = [] } = (last?.['outcome'] ?? {}) as { interrupts?: Interrupt[] };
+    return { events, outcome: outcomeOf(last), interrupts, failure };
+  }
+}
+
+function outcomeOf(last: Turn['events'][number] | undefined): string | undefined {
+  if (last === undefined) return undefined;
+  if (last.type === 'RUN_ERROR') return `error ${String(last['code'])}`;
+  return (last['outcome'] as { readonly type: string } | undefined)?.type ?? 'success';
 }
 
 /** The text of a turn's assistant messages as its deltas spell it. */

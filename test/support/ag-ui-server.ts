@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { agUiAdapter, type AgUiOptions } from '../../adapters/ag-ui/index.ts';
+import { agUiAdapter, type AgUiOptions } from '../../adapters/ag-ui/adapter.ts';
 import type { Log } from '../../src/adapter.ts';
 import type { Gateway } from '../../src/gateway.ts';
 import { ManualClock } from './manual-clock.ts';

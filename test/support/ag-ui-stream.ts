@@ -41,6 +41,8 @@ export function opening(
 /** The whole stream of an activation, as text. */
 export function encodeLog(log: ThreadLog, to: Opening, blobs: ReadonlyMap<string, string> = new Map()): string {
   const encoder = new RunEncoder(to);
+  const earlier = log.events.filter((event) => event.seq <= to.afterSeq);
+  for (const event of earlier) encoder.recall(runId, event, { blobs });
   const frames = [...encoder.prelude()];
   for (const event of log.events) {
     if (event.seq <= to.afterSeq) continue;
@@ -52,9 +54,15 @@ export function encodeLog(log: ThreadLog, to: Opening, blobs: ReadonlyMap<string
 }
 
 /** The stream of somebody who comes when event `seq` had been recorded, from a position on. */
-export function encodeJoined(log: ThreadLog, era: ProfileName, seq: number, sentUpTo?: FramePosition): string {
+export function encodeJoined(
+  log: ThreadLog,
+  era: ProfileName,
+  seq: number,
+  sentUpTo?: FramePosition,
+  lost: Opening['lost'] = () => undefined,
+): string {
   const name = { is: 'join', profile: era, logId: 'log', run: runId, seq, called: 'client-run-1' } as const;
-  const encoder = new RunEncoder({ ...opening(era), name, copy: undefined, sentUpTo });
+  const encoder = new RunEncoder({ ...opening(era), name, copy: undefined, sentUpTo, lost });
   for (const event of log.events.slice(0, seq)) encoder.encode(event, { blobs: new Map() });
   const frames = [...encoder.join(seq, { view: log.view(runId, seq), blobs: new Map() })];
   for (const event of log.events.slice(seq)) {

@@ -3,12 +3,12 @@ import type { Door, ThreadKey } from '../../schemas/id.ts';
 import type { RunEvent } from '../../schemas/run-event.ts';
 import { activationId } from '../../src/mailbox/store.ts';
 
-/** What one AG-UI request received. */
+/** What one AG-UI request received, over however many connections. */
 export interface Transcript {
   readonly thread: ThreadKey;
   readonly door: Door;
-  /** The request's own id; on AG-UI its `runId`. */
-  readonly key: string;
+  /** The request's own id; on AG-UI its `runId`. Undefined: it joined the thread to look on. */
+  readonly key: string | undefined;
   /** In the order received. A frame without an id is not of the log: its stream was detached. */
   readonly frames: readonly { readonly id?: string | undefined; readonly event: WireEvent }[];
   /** Whether the client, or a fault on its way, ended the stream. */
@@ -44,17 +44,39 @@ export function checkTranscript(transcript: Transcript, facts: Told | undefined,
   const begins = frames.find((frame) => frame.event.type === 'RUN_STARTED');
   // Refused before it began.
   if (begins === undefined) return;
-  if (begins.event['runId'] !== key) report(`the stream is called ${textIn(begins.event, 'runId')}`);
-  const activation = facts?.activations.get(activationId(door, key));
-  if (facts === undefined || activation === undefined) {
+  const called = textIn(begins.event, 'runId');
+  if (key !== undefined && called !== key) report(`the stream is called ${called}`);
+  const activation = facts?.activations.get(activationId(door, called));
+  if (facts === undefined || (key !== undefined && activation === undefined)) {
     report('the stream is of a request that is not kept');
     return;
   }
   // The client was asked what the thread waited for; its own request was still to be taken.
-  if (end?.id !== undefined && isBlocked(activation, end.event, end.id)) return;
+  if (activation !== undefined && end?.id !== undefined && isBlocked(activation, end.event, end.id)) return;
   const isDetached = end !== undefined && end.id === undefined;
-  if (end !== undefined && !isDetached) checkTerminal(activation, end.event, report);
-  checkText(transcript, facts, { activation, isWhole: !cut && !isDetached }, report);
+  if (activation !== undefined && end !== undefined && !isDetached) checkTerminal(activation, end.event, report);
+  const part = key === undefined ? joinedPart(called, activation, end?.id) : ownPart(activation);
+  if (part !== undefined) checkText(transcript, facts, { part, isWhole: !cut && !isDetached }, report);
+}
+
+/** What of the log a stream tells. */
+interface Part {
+  readonly runId: string | undefined;
+  readonly fromSeq: number;
+  readonly toSeq: number;
+}
+
+function ownPart(activation: Activation | undefined): Part | undefined {
+  const state = activation?.state;
+  if (state?.is !== 'answered' && state?.is !== 'attached') return undefined;
+  const { runId, fromSeq } = state;
+  return { runId, fromSeq, toSeq: state.is === 'answered' ? state.toSeq : Number.POSITIVE_INFINITY };
+}
+
+/** Somebody who looks on is shown the run from its beginning: what was over when they came as it was in the end. */
+function joinedPart(called: string, activation: Activation | undefined, end: string | undefined): Part {
+  const toSeq = end === undefined ? Number.POSITIVE_INFINITY : Number(end.split('.')[1]);
+  return { runId: ownPart(activation)?.runId ?? called, fromSeq: 0, toSeq };
 }
 
 function isBlocked({ state }: Activation, end: WireEvent, id: string): boolean {
@@ -79,19 +101,17 @@ function checkTerminal({ state }: Activation, end: WireEvent, report: Report): v
 function checkText(
   { frames }: Transcript,
   { events, firstKept }: Told,
-  of: { readonly activation: Activation; readonly isWhole: boolean },
+  of: { readonly part: Part; readonly isWhole: boolean },
   report: Report,
 ): void {
-  const { state } = of.activation;
-  if (state.is !== 'answered' && state.is !== 'attached') return;
-  if (state.fromSeq < firstKept) return;
-  const toSeq = state.is === 'answered' ? state.toSeq : Number.POSITIVE_INFINITY;
+  const { runId, fromSeq, toSeq } = of.part;
+  if (Math.max(1, fromSeq) < firstKept) return;
   const said = new Map<string, string[]>();
   const discarded = new Set<string>();
   const begun = new Set<string>();
   for (const event of events) {
-    if (event.seq > toSeq || event.runId !== state.runId) continue;
-    if (event.seq >= state.fromSeq) foldSaid(said, discarded, event);
+    if (event.seq > toSeq || event.runId !== runId) continue;
+    if (event.seq >= fromSeq) foldSaid(said, discarded, event);
     else if (event.type === 'text.started') begun.add(event.id);
   }
   const seen = seenText(frames.map((frame) => frame.event));
@@ -130,8 +150,9 @@ function seenText(events: readonly WireEvent[]): { streamed: Map<string, string>
     switch (event.type) {
       case 'TEXT_MESSAGE_START':
         if ((event['role'] ?? 'assistant') !== 'assistant') break;
-        streamed.set(id, '');
-        held.set(id, '');
+        // What is begun again goes on: a snapshot showed its beginning to somebody who came later.
+        streamed.set(id, held.get(id) ?? '');
+        held.set(id, held.get(id) ?? '');
         break;
       case 'TEXT_MESSAGE_CONTENT':
       case 'TEXT_MESSAGE_CHUNK': {

@@ -19,7 +19,7 @@ const input = { threadId, runId: 'client-run-1', messages: own };
 function messagesOf(era: ProfileName, view: ThreadView): Map<string, unknown> {
   const wording = { profile: profiles[era], lost: () => undefined, blobs: new Map<string, string>() };
   const messages = view.messages.flatMap((message) => encodeMessage(message, wording) ?? []);
-  const kept = messages.filter(({ role }) => role !== 'reasoning');
+  const kept = messages.filter(({ role }) => role !== 'reasoning' && role !== 'activity');
   return new Map(kept.map((message) => [message.id, essence(message as never)]));
 }
 

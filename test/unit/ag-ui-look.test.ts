@@ -140,6 +140,77 @@ test('on an idle thread a newcomer gets the thread and how its last run ended, o
   expect(snapshot).toMatchObject([{ role: 'user' }, { role: 'assistant', content: 'thanks' }]);
 });
 
+test('who comes while a run that waited is being stopped sees it end', async () => {
+  const release = deferred();
+  const { mailbox, seen } = await open(
+    scripted(async function* (_, context) {
+      const asked = context.ask('q', { kind: 'approval', text: 'may I?' });
+      await asked.catch(() => release.promise);
+      yield* say(context, 'answer', 'too late');
+    }),
+  );
+  await using server = await serve(mailbox);
+  await framesOf(await fetch(server.url('/scripted'), bodyOf('r1')));
+  const report = await fetch(server.url('/threads/t/cancel'), { method: 'POST' });
+  expect(Object.values(((await report.json()) as { runs: object }).runs)).toEqual(['stopping']);
+  const joined = await look(server, undefined, 't', '?protocolVersion=1.0');
+  release.resolve();
+  await seen('run.finished');
+  expect((await framesOf(joined)).at(-1)?.event).toMatchObject({ outcome: { type: 'cancelled' } });
+});
+
+test('an answer that does not fit leaves the question open, and the client is told why', async () => {
+  const schema = { type: 'object', properties: { age: { type: 'integer', minimum: 0 } }, required: ['age'] };
+  const { mailbox } = await open(
+    scripted(async function* (_, context) {
+      await context.ask('q', { kind: 'form', text: 'how old?', schema });
+      yield* say(context, 'answer', 'thanks');
+    }),
+  );
+  await using server = await serve(mailbox);
+  type Told = { readonly interrupts: readonly { id: string; metadata: { anyport: { problem?: string } } }[] };
+  const asked = (await framesOf(await fetch(server.url('/scripted'), bodyOf('r1')))).at(-1)?.event['outcome'] as Told;
+  const [question] = asked.interrupts;
+  expect(question?.metadata.anyport.problem).toBeUndefined();
+  const resume = [{ interruptId: question?.id, status: 'resolved', payload: { age: -1 } }];
+  const frames = await framesOf(await fetch(server.url('/scripted'), bodyOf('r2', 't', { messages: [], resume })));
+  const again = frames.at(-1)?.event['outcome'] as Told;
+  expect(again.interrupts[0]?.metadata.anyport.problem).toBe('the answer at /age must be >= 0');
+  expect((await framesOf(await look(server, frames.at(-2)?.id))).at(-1)?.event['outcome']).toEqual(again);
+});
+
+test('a newcomer sees what earlier runs showed beside their words; agents are not told of it, and it makes no branch', async () => {
+  const told: string[] = [];
+  const shower = scripted(async function* (_, context) {
+    for await (const { role } of context.history()) told.push(role);
+    const entries = [{ content: 'think', priority: 'high', status: 'completed' } as const];
+    yield { type: 'plan', planId: context.id('plan'), entries };
+    yield* say(context, 'answer', 'done');
+    const parts = [{ type: 'text', text: 'a file' } as const];
+    yield { type: 'artifact', id: context.id('file'), name: 'a.txt', parts, append: false, last: true };
+  });
+  const { mailbox, events } = await open(shower);
+  await using server = await serve(mailbox);
+  const first = await fetch(server.url('/scripted'), bodyOf('r1'));
+  const input = { threadId: 't', runId: 'r1', messages: [{ id: 'm-r1', role: 'user', content: 'r1' }] };
+  const { messages } = await readStream('1.x', await first.text(), input);
+  // As stock clients do: without their activities.
+  const own = messages.filter(({ role }) => role !== 'activity');
+  const next = { messages: [...own, { id: 'm-r2', role: 'user', content: 'r2' }] };
+  await framesOf(await fetch(server.url('/scripted'), bodyOf('r2', 't', next)));
+  expect(told).toEqual(['user', 'user', 'assistant', 'user']);
+  expect((await events()).some((event) => event.type === 'thread.branched')).toBe(false);
+  for (const era of ['1.x', '0.x'] as const) {
+    const joined = await look(server, undefined, 't', era === '1.x' ? '?protocolVersion=1.0' : '');
+    const shown = await readStream(era, await joined.text(), { ...input, messages: [] });
+    const once = ['user', 'anyport:plan', 'assistant', 'anyport:artifact'];
+    expect(shown.messages.map(({ role, activityType }) => activityType ?? role)).toEqual([...once, ...once]);
+    expect(shown.messages[3]?.['content']).toEqual(
+      messages.find(({ activityType }) => activityType === 'anyport:artifact')?.['content'],
+    );
+  }
+});
+
 test('a thread on which nothing has run is shown whole, and as ended', async () => {
   const { mailbox } = await open(answerer);
   await using server = await serve(mailbox);

@@ -26,7 +26,7 @@ type ShownEvent = z.infer<typeof ShownEvent>;
 export const View = z.object({
   cursor: Cursor.describe('Where to follow its events from.'),
   runId: RunId.optional().describe('The run that was open then, or the last one before.'),
-  messages: z.array(Message.omit({ seq: true })).describe('Oldest first, what is being written included.'),
+  messages: z.array(Message.partial({ seq: true })).describe('Oldest first, what is being written included.'),
   state: Json,
   tickets: z.array(ShownTicket),
 });

@@ -312,6 +312,7 @@ describe('the checker of what clients saw', () => {
     key: string,
     change: (frames: { id?: string; event: WireEvent }[]) => typeof frames = (frames) => frames,
     cut = false,
+    joins = false,
   ): Promise<string[]> {
     const driver = livedIn();
     const state = driver.find('activation', `ag-ui:${key}`)?.state;
@@ -326,8 +327,14 @@ describe('the checker of what clients saw', () => {
       if (event.type === 'text.ended') events.push({ type: 'TEXT_MESSAGE_END', messageId: event.id });
     }
     events.push({ type: 'RUN_FINISHED', runId: key });
-    const frames = change(events.map((event, index) => ({ id: `${index}`, event })));
-    const transcript: Transcript = { thread: driver.thread, door: 'ag-ui', key, frames, cut };
+    const frames = change(events.map((event, index) => ({ id: `s.${toSeq}.${index}`, event })));
+    const transcript: Transcript = {
+      thread: driver.thread,
+      door: 'ag-ui',
+      key: joins ? undefined : key,
+      frames,
+      cut,
+    };
     return checkStore(driver.reader(), ['local'], [transcript]);
   }
 
@@ -384,6 +391,26 @@ describe('the checker of what clients saw', () => {
     const partial = { id: 's', event: { ...whole, messages: [] } };
     const found = await stream('second', (frames) => frames.toSpliced(-1, 0, partial));
     expect(found.join()).toMatch(/text a2 is “answer two”, seen was “”/);
+  });
+
+  it('holds somebody who joined in the middle against the run', async () => {
+    const joined = (content: string, delta: string): Promise<string[]> =>
+      stream(
+        'second',
+        ([start, ...frames]) => {
+          const shown = { type: 'MESSAGES_SNAPSHOT', messages: [{ id: 'a2', role: 'assistant', content }] };
+          const told = frames.map(({ id = '', event }) => {
+            return { id, event: event.type === 'TEXT_MESSAGE_CONTENT' ? { ...event, delta } : event };
+          });
+          return [...(start ? [start] : []), { id: 's', event: shown }, ...told];
+        },
+        false,
+        true,
+      );
+    expect(await joined('answer', ' two')).toEqual([]);
+    expect((await joined('answer', ' three')).join()).toMatch(/text a2 was not said so: “answer three”/);
+    expect((await joined('answer two', ' two')).join()).toMatch(/text a2 was not said so: “answer two two”/);
+    expect((await joined('answer', '')).join()).toMatch(/text a2 is “answer two”, seen was “answer”/);
   });
 
   it.each<[string, (frames: { id?: string; event: WireEvent }[]) => typeof frames, RegExp]>([
