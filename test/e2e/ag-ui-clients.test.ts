@@ -1,23 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Client, clients, olderClients } from '../support/ag-ui-clients.ts';
 import { Frontend, type Turn } from '../support/ag-ui-frontend.ts';
-import { GatewayProcess, temporaryDirectory } from '../support/gateway-process.ts';
-import { violations } from '../support/store-violations.ts';
+import { shareGateway } from '../support/shared-gateway.ts';
 
-let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
-let gateway: GatewayProcess;
-const pages: Frontend[] = [];
-
-beforeAll(async () => {
-  directory = await temporaryDirectory();
-  gateway = await GatewayProcess.start(directory.path);
-});
-
-afterAll(async () => {
-  expect(await gateway.stop()).toBe(0);
-  expect(await violations(directory.path, { transcripts: pages.flatMap((page) => page.transcripts) })).toEqual([]);
-  await directory[Symbol.asyncDispose]();
-});
+const gateway = shareGateway();
+const { pages } = gateway;
 
 /** What somebody does with the page, the command first. */
 type Story = (page: Frontend, command: string) => Promise<Turn>;

@@ -1,24 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { clients } from '../support/ag-ui-clients.ts';
 import { Frontend, textOf } from '../support/ag-ui-frontend.ts';
-import { GatewayProcess, temporaryDirectory } from '../support/gateway-process.ts';
-import { violations } from '../support/store-violations.ts';
+import { shareGateway } from '../support/shared-gateway.ts';
 
-let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
-let gateway: GatewayProcess;
-const pages: Frontend[] = [];
-
-beforeAll(async () => {
-  directory = await temporaryDirectory();
-  gateway = await GatewayProcess.start(directory.path);
-});
-
-afterAll(async () => {
-  expect(await gateway.stop()).toBe(0);
-  const transcripts = pages.flatMap((page) => page.transcripts);
-  expect(await violations(directory.path, { transcripts })).toEqual([]);
-  await directory[Symbol.asyncDispose]();
-});
+const gateway = shareGateway();
+const { pages } = gateway;
 
 describe.each(clients)('$name', (client) => {
   const open = (): Frontend => {

@@ -1,27 +1,16 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { clients } from '../support/ag-ui-clients.ts';
 import { Frontend, textOf } from '../support/ag-ui-frontend.ts';
 import { CuttingProxy } from '../support/cutting-proxy.ts';
 import { GatewayProcess, temporaryDirectory } from '../support/gateway-process.ts';
 import { violations } from '../support/store-violations.ts';
+import { shareGateway } from '../support/shared-gateway.ts';
 import { until } from '../support/until.ts';
 
-let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
-let gateway: GatewayProcess;
-const pages: Frontend[] = [];
-
-beforeAll(async () => {
-  directory = await temporaryDirectory();
-  gateway = await GatewayProcess.start(directory.path);
-});
-
-afterAll(async () => {
-  expect(await gateway.stop()).toBe(0);
-  expect(await violations(directory.path, { transcripts: pages.flatMap((page) => page.transcripts) })).toEqual([]);
-  await directory[Symbol.asyncDispose]();
-});
+const gateway = shareGateway();
+const { pages } = gateway;
 
 /**
  * What a page shows: its messages by their ids, as clients may have them in another order, and its state. Activities show
