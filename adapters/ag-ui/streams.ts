@@ -1,6 +1,7 @@
 // Streams of a thread: the answer to a request, the same one gone on with after a cut, and one joined in the middle. All
 // are folds of the log, so that any of them begins again anywhere.
 import type { ServerResponse } from 'node:http';
+import { posix } from 'node:path';
 import type { Activation } from '../../schemas/activation.ts';
 import type { RunId, ThreadId } from '../../schemas/id.ts';
 import type { Run } from '../../schemas/run.ts';
@@ -296,10 +297,12 @@ export class Streams {
     return this.#planJoined(exchange, threadId, { ...name, run, called, seq }, { seq, frame: 0 });
   }
 
-  #open({ response }: Exchange, threadId: ThreadId, signal: AbortSignal): EventStream {
+  #open({ response, url }: Exchange, threadId: ThreadId, signal: AbortSignal): EventStream {
     const { clock, limits, slowViewers } = this.#options;
     const { keepAliveMs, maxBufferedChars, slowViewerMs } = limits;
-    response.setHeader(streamHeader, `/ag-ui/threads/${encodeURIComponent(threadId)}/stream`);
+    // Relative, so that it leads there through whatever prefix a proxy has put before it.
+    const target = `/ag-ui/threads/${encodeURIComponent(threadId)}/stream`;
+    response.setHeader(streamHeader, posix.relative(posix.dirname(url.pathname), target));
     const maxStallMs = slowViewers === 'end' ? slowViewerMs : undefined;
     return new EventStream(response, { clock, keepAliveMs, maxBufferedChars, maxStallMs, signal });
   }

@@ -84,7 +84,7 @@ test('a stream that was cut goes on where it was, says so in a header, and is em
   const { mailbox } = await open(agent);
   await using server = await serve(mailbox);
   const first = await fetch(server.url('/scripted'), bodyOf('r1'));
-  expect(first.headers.get('anyport-stream')).toBe('/ag-ui/threads/t/stream');
+  expect(first.headers.get('anyport-stream')).toBe('threads/t/stream');
   const before = await readUntil(first, 'TEXT_MESSAGE_CONTENT');
   go();
   const after = await framesOf(await look(server, before.at(-1)?.id));
