@@ -123,6 +123,25 @@ export const Config = section({
       .default('snapshot')
       .describe('a viewer that reads too slowly is shown the thread as it is then, or cut off'),
   }).prefault({}),
+  a2a: section({
+    callerIs: z
+      .enum(['agent', 'person'])
+      .default('agent')
+      .describe('who answers questions here: an agent may not answer those that only a person may'),
+    persons: z.array(Actor).default([]).describe('actors behind whom there is a person, whatever `callerIs` says'),
+    whenBusy: WhenBusy.default('queue').describe('what a message for a new task does when its context is busy'),
+    whenWaiting: z
+      .enum(['fork', 'queue'])
+      .default('fork')
+      .describe('what it does when its context waits for a person: goes on beside it, or stands behind it'),
+    show: z
+      .array(z.enum(['reasoning', 'tools', 'plans', 'steps']))
+      .default(['tools', 'plans', 'steps'])
+      .describe('what of the work is told as status messages, beside artifacts'),
+    maxWaitMs: duration(60_000, 'how long SendMessage waits for its task; then the task is answered as it is'),
+    cancelWaitMs: duration(6_000, 'how long CancelTask waits for the task to end'),
+    cardMaxAgeS: z.int().min(0).default(3600).describe('how long agent cards may be kept, in seconds'),
+  }).prefault({}),
   limits: Limits.prefault({}),
   log: section({
     level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { a2aAdapter, type A2aOptions } from '../adapters/a2a/index.ts';
 // Past its index, which also exports a client that would cost 0.2 s of every start.
 import { agUiAdapter, type AgUiOptions } from '../adapters/ag-ui/adapter.ts';
 import { MediaLinks } from '../adapters/ag-ui/media-links.ts';
@@ -112,6 +113,7 @@ async function serve({ settings, agents: entries }: LoadedConfig): Promise<ExitC
         ...agUiOptions(settings),
         links: new MediaLinks({ key: await signingKey(settings), baseUrl: () => url, clock }),
       }),
+      a2aAdapter({ gateway: mailbox, clock, baseUrl: () => url, ...a2aOptions(settings) }),
       controlAdapter({ gateway: mailbox, clock, ids, limits: doorLimits }),
     ];
     const entryPoints = adapters.flatMap((adapter) => adapter.entryPoints);
@@ -148,6 +150,17 @@ function agUiOptions({
   const { whenBusy, onDisconnect: is, disconnectGraceMs: graceMs, slowViewers } = agUi;
   const onDisconnect = is === 'cancel' ? { is, graceMs } : { is };
   return { limits: { maxBodyBytes, keepAliveMs, slowViewerMs }, whenBusy, onDisconnect, slowViewers };
+}
+
+function a2aOptions({
+  a2a,
+  limits,
+  tokens,
+}: LoadedConfig['settings']): Omit<A2aOptions, 'gateway' | 'clock' | 'baseUrl'> {
+  const { maxBodyBytes, keepAliveMs, slowViewerMs } = limits;
+  const { maxWaitMs, cancelWaitMs, ...options } = a2a;
+  const needsToken = tokens.length > 0;
+  return { ...options, needsToken, limits: { maxBodyBytes, keepAliveMs, slowViewerMs, maxWaitMs, cancelWaitMs } };
 }
 
 function signingKey({ store, dataDir }: LoadedConfig['settings']): Promise<Uint8Array> | Uint8Array {

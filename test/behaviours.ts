@@ -434,6 +434,17 @@ export const behaviours = {
     says: 'A stream is in the order that its protocol asks for, as its official client holds it to.',
     from: [229],
   },
+
+  // tasks
+
+  'ill-formed-message-is-refused': {
+    says: 'A message of another version, content type or role, or with an ambiguous part, is refused with its reason.',
+    from: [231],
+  },
+  'tasks-of-a-context-stay-apart': {
+    says: 'Tasks of one context keep their own ids and histories, and a waiting task’s id resumes that task.',
+    from: [232],
+  },
 } as const satisfies Record<string, Behaviour>;
 
 /** What the checklist has and Anyport has no counterpart of. */
@@ -523,16 +534,6 @@ export const later: readonly { readonly door: string; readonly says: string; rea
     door: 'metrics',
     says: 'How long runs waited and took is measured, under outcomes whose names do not change.',
     from: [131, 132],
-  },
-  {
-    door: 'A2A',
-    says: 'A request of another version, content type or role, or with an ambiguous part, is refused with its reason.',
-    from: [231],
-  },
-  {
-    door: 'A2A',
-    says: 'Tasks of one context keep their own ids and histories, and a waiting task’s id resumes that task.',
-    from: [232],
   },
   {
     door: 'A2A',

@@ -1,0 +1,116 @@
+// Where cards are found. https://a2a-protocol.org/v1.0.1/specification/#82-discovery-mechanisms
+import { createHash } from 'node:crypto';
+import type { AgentCard as Agent } from '../../schemas/agent-card.ts';
+import type { Exchange } from '../../src/adapter.ts';
+import type { Clock } from '../../src/clock.ts';
+import { Fault } from '../../src/fault.ts';
+import type { Gateway } from '../../src/gateway.ts';
+import { a2aPrefix, cardOf, type CardSurroundings, encodeCard, encodeHybridCard, urlOf } from './card.ts';
+import { encodeRestError } from './faults.ts';
+import { answer, decodeSegment, headerOf } from './http.ts';
+import { requestedVersion } from './version.ts';
+
+/** Of the default agent, on the origin. */
+export const wellKnownCard = '/.well-known/agent-card.json';
+/** Of all agents. */
+export const agentsIndex = a2aPrefix;
+
+interface Page {
+  readonly text: string;
+  readonly etag: string;
+}
+
+export interface CardPagesOptions {
+  readonly gateway: Gateway;
+  readonly surroundings: () => CardSurroundings;
+  readonly clock: Clock;
+  readonly maxAgeS: number;
+}
+
+/** What a path names: the index, or an agent's card; undefined: neither. */
+type Wanted = { readonly is: 'index' } | { readonly is: 'card'; readonly agentId: string | undefined };
+
+export function cardAt(pathname: string): Wanted | undefined {
+  if (pathname === wellKnownCard) return { is: 'card', agentId: undefined };
+  if (pathname === agentsIndex) return { is: 'index' };
+  const [, segment] = /^\/a2a\/([^/]+)\/\.well-known\/agent-card\.json$/.exec(pathname) ?? [];
+  return segment === undefined ? undefined : { is: 'card', agentId: decodeSegment(segment) };
+}
+
+/** Cards change with the configuration alone, which is read at start: each is encoded once. */
+export class CardPages {
+  readonly #options: CardPagesOptions;
+  readonly #lastModified: string;
+  readonly #pages = new Map<string, Page>();
+
+  constructor(options: CardPagesOptions) {
+    this.#options = options;
+    this.#lastModified = new Date(options.clock.now()).toUTCString();
+  }
+
+  async serve({ request, response, url }: Exchange, wanted: Wanted): Promise<void> {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.setHeader('allow', 'GET, HEAD');
+      const { body } = encodeRestError(new Fault('unsupported', 'only GET is served here'));
+      answer(response, { status: 405, body, contentType: 'application/json' });
+      return;
+    }
+    const requested = requestedVersion(headerOf(request, 'a2a-version'), url);
+    const { text, etag } = await this.#page(wanted, requested === '0.3' ? 'hybrid' : '1.0');
+    const headers = {
+      etag,
+      'last-modified': this.#lastModified,
+      'cache-control': `public, max-age=${this.#options.maxAgeS}`,
+      vary: 'A2A-Version',
+    };
+    if (this.#isFresh(headerOf(request, 'if-none-match'), headerOf(request, 'if-modified-since'), etag)) {
+      response.writeHead(304, headers).end();
+      return;
+    }
+    const length = Buffer.byteLength(text);
+    response.writeHead(200, { ...headers, 'content-type': 'application/json', 'content-length': length });
+    response.end(request.method === 'HEAD' ? '' : text);
+  }
+
+  /** https://www.rfc-editor.org/rfc/rfc9110#section-13.2.2 */
+  #isFresh(noneMatch: string | undefined, since: string | undefined, etag: string): boolean {
+    if (noneMatch !== undefined) {
+      return noneMatch.split(',').some((one) => ['*', etag].includes(one.trim().replace(/^W\//, '')));
+    }
+    return since !== undefined && Date.parse(since) >= Date.parse(this.#lastModified);
+  }
+
+  async #page(wanted: Wanted, shape: '1.0' | 'hybrid'): Promise<Page> {
+    const agent = wanted.is === 'card' ? this.#agent(wanted.agentId) : undefined;
+    const key = `${shape} ${agent?.id ?? ''}`;
+    const known = this.#pages.get(key);
+    if (known !== undefined) return known;
+    const text = JSON.stringify(agent === undefined ? this.#index() : await this.#card(agent, shape));
+    const etag = `"${createHash('sha256').update(text).digest('base64url')}"`;
+    const page = { text, etag };
+    this.#pages.set(key, page);
+    return page;
+  }
+
+  #card(agent: Agent, shape: '1.0' | 'hybrid'): object | Promise<object> {
+    const card = cardOf(agent, this.#options.surroundings());
+    return shape === '1.0' ? encodeCard(card) : encodeHybridCard(card);
+  }
+
+  #index(): object {
+    const surroundings = this.#options.surroundings();
+    const agents = this.#options.gateway.agents().map((agent) => {
+      const url = urlOf(agent, surroundings);
+      const { id, name, description, version } = agent;
+      return { id, name, description, version, url, cardUrl: `${url}/.well-known/agent-card.json` };
+    });
+    return { agents };
+  }
+
+  #agent(id: string | undefined): Agent {
+    const { gateway } = this.#options;
+    const agent = id === undefined ? gateway.agents()[0] : gateway.findAgent(id);
+    if (agent === undefined) throw new Fault('agent-not-found', `no agent has the id ${JSON.stringify(id)}`);
+    return agent;
+  }
+}

@@ -1,0 +1,1 @@
+export { a2aAdapter, type A2aLimits, type A2aOptions } from './adapter.ts';

@@ -1,0 +1,481 @@
+import { TaskState } from '@a2a-js/sdk';
+import { describe, expect, it } from 'vitest';
+import {
+  artifactText,
+  connect,
+  dataOf,
+  Followed,
+  follow,
+  message,
+  readFrames,
+  sendTask,
+  serveA2a,
+  taskIdOf,
+  textOfParts,
+} from '../support/a2a-server.ts';
+import { deferred } from '../../src/deferred.ts';
+import { say, scripted } from '../support/mailbox-fixture.ts';
+import { until } from '../support/until.ts';
+
+const {
+  TASK_STATE_AUTH_REQUIRED,
+  TASK_STATE_CANCELED,
+  TASK_STATE_COMPLETED,
+  TASK_STATE_FAILED,
+  TASK_STATE_INPUT_REQUIRED,
+  TASK_STATE_REJECTED,
+  TASK_STATE_SUBMITTED,
+  TASK_STATE_WORKING,
+} = TaskState;
+
+const get = (id: string) => ({ tenant: '', id });
+const cancel = (id: string) => ({ tenant: '', id, metadata: undefined });
+
+describe.each(['JSONRPC', 'HTTP+JSON'] as const)('over %s', (binding) => {
+  it.each([
+    ['/help', TASK_STATE_COMPLETED, '/approve'],
+    ['/stream 5', TASK_STATE_COMPLETED, '5'],
+    ['/think', TASK_STATE_COMPLETED, ''],
+    ['/tool', TASK_STATE_COMPLETED, ''],
+    ['/plan', TASK_STATE_COMPLETED, 'All three entries of the plan are completed.'],
+    ['/state', TASK_STATE_COMPLETED, 'two steps are done'],
+    ['/artifact', TASK_STATE_COMPLETED, '# Report\n\nEverything is in order.\n'],
+    ['/steer 1', TASK_STATE_COMPLETED, 'All steps are done: 1.'],
+    ['/fail transient 1', TASK_STATE_COMPLETED, ''],
+    ['/fail permanent', TASK_STATE_FAILED, ''],
+  ])('a task does %s', async (command, state, text) => {
+    await using server = await serveA2a();
+    const client = await connect(server.url, binding);
+    const followed = await follow(client.sendMessageStream(message(command)));
+    expect(followed.states.at(-1)).toBe(state);
+    expect(followed.text).toContain(text);
+    const stored = await client.getTask(get(followed.task?.id ?? ''));
+    expect(artifactText(stored)).toBe(followed.text);
+    expect(stored.status?.state).toBe(state);
+    expect(stored.status?.timestamp).toMatch(/^\d{4}-.*Z$/);
+  });
+
+  it('a form is asked by text and schema, and answered by data', async () => {
+    await using server = await serveA2a();
+    const client = await connect(server.url, binding);
+    const asked = await sendTask(client, message('/form'));
+    expect(asked.status?.state).toBe(TASK_STATE_INPUT_REQUIRED);
+    const parts = asked.status?.message?.parts ?? [];
+    expect(textOfParts(parts)).toBe('Who are you?');
+    expect(dataOf(parts)).toMatchObject([{ kind: 'form', schema: { required: ['name', 'age'] } }]);
+    const wrong = { ticketId: dataOf(parts)[0]?.['ticketId'], value: { name: 'Ada' } };
+    await expect(sendTask(client, message('', { taskId: asked.id, data: wrong }))).rejects.toThrow(/age/);
+    const done = await sendTask(client, message('', { taskId: asked.id, data: { name: 'Ada', age: 36 } }));
+    expect(done.status?.state).toBe(TASK_STATE_COMPLETED);
+    expect(artifactText(done)).toContain('Hello Ada, you are 36 years old.');
+    expect(done.history.map(({ role }) => role)).toEqual([1, 2, 1]);
+  });
+
+  it('several questions are answered one by one', { tags: 'tasks-of-a-context-stay-apart' }, async () => {
+    await using server = await serveA2a();
+    const client = await connect(server.url, binding);
+    const asked = await sendTask(client, message('/approve 2'));
+    const [first, second] = dataOf(asked.status?.message?.parts ?? []);
+    const { id: taskId } = asked;
+    const rest = await sendTask(
+      client,
+      message('', { taskId, data: { ticketId: first?.['ticketId'], approved: true } }),
+    );
+    expect(rest.status?.state).toBe(TASK_STATE_INPUT_REQUIRED);
+    expect(dataOf(rest.status?.message?.parts ?? [])).toMatchObject([{ ticketId: second?.['ticketId'] }]);
+    const done = await sendTask(
+      client,
+      message('', { taskId, data: { ticketId: second?.['ticketId'], approved: false } }),
+    );
+    expect(done.status?.state).toBe(TASK_STATE_COMPLETED);
+    expect(artifactText(done)).toContain('denied');
+  });
+
+  it('prose approves nothing: it is asked again', async () => {
+    await using server = await serveA2a();
+    const client = await connect(server.url, binding);
+    const asked = await sendTask(client, message('/approve'));
+    const again = await sendTask(client, message('yes, go ahead', { taskId: asked.id }));
+    expect(again.status?.state).toBe(TASK_STATE_INPUT_REQUIRED);
+    expect(textOfParts(again.status?.message?.parts ?? [])).toContain('must be explicit');
+    expect(dataOf(again.status?.message?.parts ?? [])).toHaveLength(1);
+    const streamed = await follow(client.sendMessageStream(message('go', { taskId: asked.id })));
+    expect(streamed.states).toEqual([TASK_STATE_INPUT_REQUIRED]);
+  });
+
+  it('the same answer again changes nothing, and another one is refused', async () => {
+    await using server = await serveA2a();
+    const client = await connect(server.url, binding);
+    const asked = await sendTask(client, message('/approve 2'));
+    const [first] = dataOf(asked.status?.message?.parts ?? []);
+    const answer = (approved: boolean) =>
+      message('', { taskId: asked.id, data: { ticketId: first?.['ticketId'], approved } });
+    await sendTask(client, answer(true));
+    expect((await sendTask(client, answer(true))).status?.state).toBe(TASK_STATE_INPUT_REQUIRED);
+    await expect(sendTask(client, answer(false))).rejects.toThrow(/already|answered/);
+  });
+});
+
+describe('a follow-up', () => {
+  it('reaches the turn that works, also two at once', async () => {
+    await using server = await serveA2a();
+    const client = await connect(server.url);
+    const task = await sendTask(client, message('/steer 8', { returnImmediately: true }));
+    const [one, two] = await Promise.all([
+      sendTask(client, message('look left', { taskId: task.id })),
+      sendTask(client, message('look right', { taskId: task.id })),
+    ]);
+    expect([one.id, two.id]).toEqual([task.id, task.id]);
+    const done = await client.getTask(get(task.id));
+    expect(done.status?.state).toBe(TASK_STATE_COMPLETED);
+    expect(artifactText(done)).toContain('look left');
+    expect(artifactText(done)).toContain('look right');
+    expect(done.history.map(({ parts }) => textOfParts(parts)).toSorted()).toEqual([
+      '/steer 8',
+      'look left',
+      'look right',
+    ]);
+  });
+
+  it('that a turn does not take continues its task', async () => {
+    const deaf = scripted(
+      async function* (activation, context) {
+        const text = activation.messages.map(({ parts }) => JSON.stringify(parts)).join();
+        if (text.includes('first')) await context.once('gate', () => gate.promise);
+        yield* say(
+          context,
+          `answer-${context.attempt}`,
+          text.includes('second') ? 'heard the second' : 'heard the first',
+        );
+      },
+      { id: 'deaf', takesInput: false },
+    );
+    const gate = deferred<number>();
+    await using server = await serveA2a({}, [deaf]);
+    const client = await connect(server.url, 'JSONRPC', 'ada', 'deaf');
+    const task = await sendTask(client, message('first', { returnImmediately: true }));
+    const second = sendTask(client, message('second', { taskId: task.id }));
+    await until('the input is there', async () => (await server.mailbox.queue.list(ada, task.contextId)).length === 1);
+    gate.resolve(1);
+    expect((await second).id).toBe(task.id);
+    expect((await second).status?.state).toBe(TASK_STATE_COMPLETED);
+  });
+
+  it('is refused for a task that is not there, has ended, or is of another context', async () => {
+    await using server = await serveA2a();
+    const client = await connect(server.url);
+    const task = await sendTask(client, message('hello'));
+    await expect(client.sendMessage(message('x', { taskId: 'run_none' }))).rejects.toMatchObject({
+      envelopeCode: -32001,
+    });
+    await expect(client.sendMessage(message('x', { taskId: task.id }))).rejects.toMatchObject({ envelopeCode: -32004 });
+    const elsewhere = message('x', { taskId: task.id, contextId: 'other' });
+    await expect(client.sendMessage(elsewhere)).rejects.toMatchObject({ envelopeCode: -32602 });
+    await expect(follow(client.resubscribeTask(get(task.id)))).rejects.toMatchObject({ envelopeCode: -32004 });
+  });
+});
+
+const ada = { scope: 'local', actor: 'ada' };
+
+describe('a context', () => {
+  it('goes on with what was said in it, under the name that its caller chose', async () => {
+    await using server = await serveA2a();
+    const client = await connect(server.url);
+    const first = await sendTask(client, message('hello', { contextId: 'mine' }));
+    const second = await sendTask(client, message('again', { contextId: 'mine' }));
+    expect([first.contextId, second.contextId]).toEqual(['mine', 'mine']);
+    expect(second.id).not.toBe(first.id);
+    const [only, ...others] = (await server.mailbox.threads.list(ada, { contextId: 'mine' }, { limit: 10 })).items;
+    expect(others).toEqual([]);
+    const { items } = await server.mailbox.threads.messages(ada, only?.id ?? '', undefined, { limit: 10 });
+    expect(items).toHaveLength(4);
+  });
+
+  it(
+    'queues behind a task that works, and forks beside one that waits',
+    { tags: 'tasks-of-a-context-stay-apart' },
+    async () => {
+      await using server = await serveA2a();
+      const client = await connect(server.url);
+      const working = await sendTask(client, message('/steer 3', { contextId: 'c', returnImmediately: true }));
+      const queued = await sendTask(client, message('/approve', { contextId: 'c', returnImmediately: true }));
+      expect(queued.status?.state).toBe(TASK_STATE_SUBMITTED);
+      expect(queued.history.map(({ parts }) => textOfParts(parts))).toEqual(['/approve']);
+      const waiting = await until('the question', async () => {
+        const task = await client.getTask(get(queued.id));
+        return task.status?.state === TASK_STATE_INPUT_REQUIRED ? task : undefined;
+      });
+      expect((await client.getTask(get(working.id))).status?.state).toBe(TASK_STATE_COMPLETED);
+      const beside = await sendTask(client, message('hello', { contextId: 'c' }));
+      expect(beside.status?.state).toBe(TASK_STATE_COMPLETED);
+      expect(beside.contextId).toBe('c');
+      expect(beside.history.map(({ parts }) => textOfParts(parts))).toEqual(['hello']);
+      expect((await client.getTask(get(waiting.id))).status?.state).toBe(TASK_STATE_INPUT_REQUIRED);
+      const [question] = dataOf(waiting.status?.message?.parts ?? []);
+      const data = { ticketId: question?.['ticketId'], approved: true };
+      const done = await sendTask(client, message('', { taskId: waiting.id, data }));
+      expect(done).toMatchObject({ id: waiting.id, contextId: 'c', status: { state: TASK_STATE_COMPLETED } });
+    },
+  );
+
+  it('and its tasks are not there for another caller', async () => {
+    await using server = await serveA2a();
+    const client = await connect(server.url);
+    const stranger = await connect(server.url, 'JSONRPC', 'eve');
+    const task = await sendTask(client, message('/approve', { contextId: 'c' }));
+    await expect(stranger.getTask(get(task.id))).rejects.toMatchObject({ envelopeCode: -32001 });
+    await expect(stranger.cancelTask(cancel(task.id))).rejects.toMatchObject({ envelopeCode: -32001 });
+    await expect(follow(stranger.resubscribeTask(get(task.id)))).rejects.toMatchObject({ envelopeCode: -32001 });
+    const theirs = await sendTask(stranger, message('hello', { contextId: 'c' }));
+    expect(theirs).toMatchObject({ contextId: 'c', history: [{}] });
+    expect(theirs.status?.state).toBe(TASK_STATE_COMPLETED);
+    const listed = await stranger.listTasks(list());
+    expect(listed.tasks.map(({ id }) => id)).toEqual([theirs.id]);
+    expect(listed.totalSize).toBe(1);
+  });
+});
+
+function list(change: object = {}) {
+  return {
+    tenant: '',
+    contextId: '',
+    status: TaskState.TASK_STATE_UNSPECIFIED,
+    pageToken: '',
+    statusTimestampAfter: undefined,
+    ...change,
+  };
+}
+
+it('tasks are listed in pages, the one that changed last first', async () => {
+  await using server = await serveA2a();
+  const client = await connect(server.url);
+  const asked = await sendTask(client, message('/approve'));
+  const others = [];
+  for (let count = 0; count < 4; count++) others.push(await sendTask(client, message(`hello ${count}`)));
+  const [question] = dataOf(asked.status?.message?.parts ?? []);
+  const data = { ticketId: question?.['ticketId'], approved: true };
+  await sendTask(client, message('', { taskId: asked.id, data }));
+  const seen: string[] = [];
+  for (let pageToken = '', more = true; more;) {
+    const page = await client.listTasks(list({ pageSize: 2, pageToken }));
+    expect(page).toMatchObject({ totalSize: 5, pageSize: 2 });
+    expect(page.tasks.every(({ artifacts }) => artifacts.length === 0)).toBe(true);
+    seen.push(...page.tasks.map(({ id }) => id));
+    pageToken = page.nextPageToken;
+    more = pageToken !== '';
+  }
+  expect(seen).toEqual([asked.id, ...others.map(({ id }) => id).toReversed()]);
+  const done = await client.listTasks(list({ status: TASK_STATE_COMPLETED, includeArtifacts: true }));
+  expect(done.tasks.every(({ artifacts }) => artifacts.length > 0)).toBe(true);
+  expect((await client.listTasks(list({ status: TASK_STATE_FAILED }))).tasks).toEqual([]);
+  await expect(client.listTasks(list({ pageSize: 101 }))).rejects.toMatchObject({ envelopeCode: -32602 });
+});
+
+describe('cancelling', () => {
+  it('ends a task that is queued, works, or waits, and is a no-op for one that is cancelled', async () => {
+    await using server = await serveA2a();
+    const client = await connect(server.url);
+    const working = await sendTask(client, message('/steer 1000', { contextId: 'c', returnImmediately: true }));
+    const queued = await sendTask(client, message('hello', { contextId: 'c', returnImmediately: true }));
+    const waiting = await sendTask(client, message('/approve'));
+    for (const { id } of [queued, working, waiting, waiting]) {
+      expect((await client.cancelTask(cancel(id))).status?.state).toBe(TASK_STATE_CANCELED);
+    }
+  });
+
+  it('refuses for a task that has ended otherwise', async () => {
+    await using server = await serveA2a();
+    const client = await connect(server.url);
+    const done = await sendTask(client, message('hello'));
+    const failed = await sendTask(client, message('/fail permanent'));
+    for (const { id } of [done, failed]) {
+      await expect(client.cancelTask(cancel(id))).rejects.toMatchObject({ envelopeCode: -32002 });
+    }
+  });
+
+  it('answers in time when the agent does not react', async () => {
+    await using server = await serveA2a({ limits: { cancelWaitMs: 10 } });
+    const client = await connect(server.url);
+    const task = await sendTask(client, message('/hang', { returnImmediately: true }));
+    await until('it hangs', async () => (await client.getTask(get(task.id))).artifacts.length > 0);
+    const answered = await client.cancelTask(cancel(task.id));
+    expect(answered.status?.state).toBe(TASK_STATE_WORKING);
+  });
+});
+
+describe('waiting', () => {
+  it('has an end: then the task is answered as it is', async () => {
+    await using server = await serveA2a({ limits: { maxWaitMs: 20 } });
+    const client = await connect(server.url);
+    const task = await sendTask(client, message('/steer 1000'));
+    expect(task.status?.state).toBe(TASK_STATE_WORKING);
+    await client.cancelTask(cancel(task.id));
+  });
+
+  it('shows no more history than is wanted', async () => {
+    await using server = await serveA2a();
+    const client = await connect(server.url);
+    const none = await sendTask(client, message('hello', { historyLength: 0 }));
+    expect(none.history).toEqual([]);
+    expect((await client.getTask({ ...get(none.id), historyLength: 1 })).history).toHaveLength(1);
+    await expect(client.getTask({ ...get(none.id), historyLength: -1 })).rejects.toMatchObject({
+      envelopeCode: -32602,
+    });
+  });
+});
+
+describe('a stream', () => {
+  it('that is cut goes on exactly where it was', async () => {
+    await using server = await serveA2a();
+    const { url } = server;
+    const params = { message: { messageId: 'm', role: 'ROLE_USER', parts: [{ text: '/stream 200 1' }] } };
+    const body = { jsonrpc: '2.0', id: 0, method: 'SendStreamingMessage', params };
+    const frames = await readFrames(`${url}/a2a/demo`, { body }, (read) => read.length >= 4);
+    const taskId = taskIdOf(frames);
+    for (let cut = 1; cut <= 4; cut++) {
+      const again = { jsonrpc: '2.0', id: 0, method: 'SubscribeToTask', params: { id: taskId } };
+      const headers = { 'last-event-id': frames.at(-1)?.id ?? '' };
+      const isEnough = (read: readonly unknown[]): boolean => cut < 4 && read.length >= 3;
+      frames.push(...(await readFrames(`${url}/a2a/demo`, { body: again, headers }, isEnough)));
+    }
+    expect(new Set(frames.map(({ id }) => id)).size).toBe(frames.length);
+    expect(frames.every(({ data }) => data['id'] === 0)).toBe(true);
+    const chunks = frames.flatMap(({ data }) => {
+      const { artifactUpdate } = data['result'] as { artifactUpdate?: { artifact: { parts: { text: string }[] } } };
+      return artifactUpdate?.artifact.parts.map(({ text }) => text) ?? [];
+    });
+    const stored = await (await connect(url)).getTask(get(taskId));
+    expect(stored.status?.state).toBe(TASK_STATE_COMPLETED);
+    expect(chunks.join('')).toBe(artifactText(stored));
+  });
+
+  it('ends without an end when the gateway stops, and says to come back', async () => {
+    await using server = await serveA2a();
+    const client = await connect(server.url);
+    const task = await sendTask(client, message('/steer 1000', { returnImmediately: true }));
+    const headers = { 'a2a-version': '1.0' };
+    const response = await fetch(`${server.url}/a2a/demo/tasks/${task.id}:subscribe`, { headers });
+    const stopped = server.mailbox.stop();
+    const text = await response.text();
+    await stopped;
+    expect(text).toMatch(/retry: 1000\n\n$/);
+    expect(text).not.toMatch(/TASK_STATE_(COMPLETED|FAILED|CANCELED)/);
+  });
+
+  it('that joins late is told the task, and then what follows', async () => {
+    await using server = await serveA2a();
+    const client = await connect(server.url);
+    const task = await sendTask(client, message('/steer 3', { returnImmediately: true }));
+    const all = await Promise.all([1, 2].map(() => follow(client.resubscribeTask(get(task.id)))));
+    const stored = await client.getTask(get(task.id));
+    for (const followed of all) {
+      expect(followed.states.at(-1)).toBe(TASK_STATE_COMPLETED);
+      expect(followed.text).toBe(artifactText(stored));
+    }
+  });
+
+  it('tells an artifact again when an attempt is discarded', async () => {
+    const flaky = scripted(
+      async function* (_activation, context) {
+        const id = context.id('answer');
+        yield { type: 'text.started', id, role: 'assistant' };
+        yield { type: 'text.delta', id, delta: context.attempt === 1 ? 'wrong ' : 'right' };
+        await Promise.resolve();
+        if (context.attempt === 1) throw new Error('not this time');
+        yield { type: 'text.ended', id };
+      },
+      { id: 'flaky' },
+    );
+    await using server = await serveA2a({}, [flaky]);
+    const client = await connect(server.url, 'JSONRPC', 'ada', 'flaky');
+    const followed = await follow(client.sendMessageStream(message('go')));
+    expect(followed.states.at(-1)).toBe(TASK_STATE_COMPLETED);
+    expect(followed.text).toBe('right');
+  });
+
+  it('stays open at a sign-in, which needs no message', async () => {
+    const guarded = scripted(
+      async function* (_activation, context) {
+        await context.ask('account', { kind: 'sign-in', text: 'Sign in at example.com' });
+        yield* say(context, 'answer', 'signed in');
+      },
+      { id: 'guarded' },
+    );
+    await using server = await serveA2a({}, [guarded]);
+    const client = await connect(server.url, 'JSONRPC', 'ada', 'guarded');
+    const followed = new Followed();
+    const ended = follow(client.sendMessageStream(message('go')), followed);
+    await until('the sign-in', () => followed.states.includes(TASK_STATE_AUTH_REQUIRED));
+    const { items } = await server.mailbox.tickets.list(ada, { state: 'open' }, { limit: 1 });
+    const person = { ...ada, door: 'control', origin: 'user' } as const;
+    await server.mailbox.tickets.decide(person, items[0]?.id ?? '', { answer: { type: 'value', value: 'done' } });
+    await ended;
+    expect(followed.states.slice(-3)).toEqual([TASK_STATE_AUTH_REQUIRED, TASK_STATE_WORKING, TASK_STATE_COMPLETED]);
+  });
+});
+
+it('a refusal is a rejected task', async () => {
+  const refusing = scripted(
+    async function* (_activation, context) {
+      yield* say(context, 'answer', 'I would rather not.');
+      yield { type: 'ending', stop: 'refusal' };
+    },
+    { id: 'refusing' },
+  );
+  await using server = await serveA2a({}, [refusing]);
+  const client = await connect(server.url, 'JSONRPC', 'ada', 'refusing');
+  const task = await sendTask(client, message('go'));
+  expect(task.status?.state).toBe(TASK_STATE_REJECTED);
+});
+
+describe('a question that only a person may answer', () => {
+  it('is not answered by a caller that is an agent', async () => {
+    await using server = await serveA2a({ callerIs: 'agent', persons: ['ann'] });
+    const client = await connect(server.url);
+    const asked = await sendTask(client, message('/approve'));
+    const [question] = dataOf(asked.status?.message?.parts ?? []);
+    expect(question).toMatchObject({ mayDecide: 'person' });
+    const data = { ticketId: question?.['ticketId'], approved: true };
+    await expect(client.sendMessage(message('', { taskId: asked.id, data }))).rejects.toThrow(/only a person/);
+    const ann = await connect(server.url, 'JSONRPC', 'ann');
+    const hers = await sendTask(ann, message('/form'));
+    const done = await sendTask(ann, message('', { taskId: hers.id, data: { name: 'Ann', age: 1 } }));
+    expect(done.status?.state).toBe(TASK_STATE_COMPLETED);
+  });
+});
+
+describe('one run on two protocols', () => {
+  it('is started over A2A and answered over AG-UI', async () => {
+    await using server = await serveA2a();
+    const client = await connect(server.url);
+    const asked = await sendTask(client, message('/approve'));
+    const [question] = dataOf(asked.status?.message?.parts ?? []);
+    const resume = [{ interruptId: question?.['ticketId'], status: 'resolved', payload: { approved: true } }];
+    const sent = await agUi(server.url, { threadId: asked.contextId, runId: 'r1', messages: [], resume });
+    expect(sent).toContain('RUN_FINISHED');
+    const done = await client.getTask(get(asked.id));
+    expect(done.status?.state).toBe(TASK_STATE_COMPLETED);
+  });
+
+  it('is started over AG-UI and answered over A2A', async () => {
+    await using server = await serveA2a();
+    const client = await connect(server.url);
+    const messages = [{ id: 'm1', role: 'user', content: '/approve' }];
+    expect(await agUi(server.url, { threadId: 't', runId: 'r1', messages })).toContain('interrupt');
+    const [task] = (await client.listTasks(list({ contextId: 't' }))).tasks;
+    const [question] = dataOf(task?.status?.message?.parts ?? []);
+    const data = { ticketId: question?.['ticketId'], approved: true };
+    const done = await sendTask(client, message('', { taskId: task?.id ?? '', data }));
+    expect(done.status?.state).toBe(TASK_STATE_COMPLETED);
+    expect(done.contextId).toBe('t');
+  });
+});
+
+async function agUi(url: string, input: object): Promise<string> {
+  const response = await fetch(`${url}/ag-ui/demo`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(input),
+  });
+  return response.text();
+}

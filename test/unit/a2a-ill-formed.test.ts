@@ -1,0 +1,62 @@
+import { expect, it } from 'vitest';
+import { rpc, serveA2a } from '../support/a2a-server.ts';
+
+const odd = [5, 'x', null, [], {}, [5], true];
+const whole = { messageId: 'm', role: 'ROLE_USER', parts: [{ text: 'hello' }] };
+const old = { kind: 'message', messageId: 'm', role: 'user', parts: [{ kind: 'text', text: 'hello' }] };
+
+const members = ['messageId', 'role', 'parts', 'metadata', 'extensions', 'referenceTaskIds', 'taskId', 'contextId'];
+const contents = ['text', 'raw', 'url', 'data'];
+const about = ['metadata', 'filename', 'mediaType'];
+const settings = ['historyLength', 'returnImmediately', 'acceptedOutputModes', 'taskPushNotificationConfig'];
+
+const requests = odd.flatMap((value): object[] => [
+  { message: value },
+  { message: whole, configuration: value },
+  { message: whole, metadata: value },
+  ...members.map((key) => ({ message: { ...whole, [key]: value } })),
+  ...contents.map((key) => ({ message: { ...whole, parts: [{ [key]: value }] } })),
+  ...about.map((key) => ({ message: { ...whole, parts: [{ text: 'hello', [key]: value }] } })),
+  ...settings.map((key) => ({ message: whole, configuration: { [key]: value } })),
+]);
+const oldRequests = [undefined, ...odd].flatMap((value): object[] => [
+  { message: value },
+  { message: old, configuration: value },
+  { message: old, metadata: value },
+  ...['messageId', 'role', 'parts', 'metadata', 'extensions'].map((key) => ({ message: { ...old, [key]: value } })),
+  { message: { ...old, parts: [value] } },
+  { message: { ...old, parts: [{ kind: 'file', file: value }] } },
+  { message: { ...old, parts: [{ kind: 'text', text: value }] } },
+  { message: { ...old, parts: [{ kind: 'data', data: value }] } },
+]);
+
+it.each([
+  ['1.0', 'SendMessage', requests],
+  ['0.3', 'message/send', oldRequests],
+] as const)('whatever a message of %s holds, it is taken or refused for what it is', async (version, method, all) => {
+  await using server = await serveA2a();
+  for (const params of all) {
+    const { status, body } = await rpc(
+      server.url,
+      { jsonrpc: '2.0', id: 1, method, params },
+      { 'a2a-version': version },
+    );
+    const { error } = body as { error?: { code: number; message: string } };
+    expect({ params, status, code: error?.code }).toMatchObject({ status: 200 });
+    expect([undefined, -32602, -32001, -32003, -32005], JSON.stringify({ params, error })).toContain(error?.code);
+  }
+  expect(server.logged.filter(({ message }) => message.includes('failed'))).toEqual([]);
+});
+
+it('a body of HTTP+JSON that cannot be read is refused', async () => {
+  await using server = await serveA2a();
+  for (const params of requests) {
+    const response = await fetch(`${server.url}/a2a/demo/message:send`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'a2a-version': '1.0' },
+      body: JSON.stringify(params),
+    });
+    expect([200, 400, 404], JSON.stringify(params)).toContain(response.status);
+    await response.arrayBuffer();
+  }
+});
