@@ -138,9 +138,21 @@ export const Config = section({
       .array(z.enum(['reasoning', 'tools', 'plans', 'steps']))
       .default(['tools', 'plans', 'steps'])
       .describe('what of the work is told as status messages, beside artifacts'),
+    push: z
+      .enum(['status', 'everything'])
+      .default('status')
+      .describe('what webhooks are told: how the task stands, or each frame of its stream'),
     maxWaitMs: duration(60_000, 'how long SendMessage waits for its task; then the task is answered as it is'),
     cancelWaitMs: duration(6_000, 'how long CancelTask waits for the task to end'),
     cardMaxAgeS: z.int().min(0).default(3600).describe('how long agent cards may be kept, in seconds'),
+  }).prefault({}),
+  webhooks: section({
+    allow: z
+      .array(z.string().min(1))
+      .default([])
+      .describe('hosts, addresses and CIDR blocks that are sent to although they are not public'),
+    timeoutMs: duration(15_000, 'how long a receiver has to answer'),
+    maxSending: z.int().min(1).default(64).describe('how many requests may be under way'),
   }).prefault({}),
   limits: Limits.prefault({}),
   log: section({

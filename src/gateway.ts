@@ -15,6 +15,7 @@ import type { Json } from '../schemas/json.ts';
 import type { Message, MessageInput } from '../schemas/message.ts';
 import type { Run } from '../schemas/run.ts';
 import type { RunEvent } from '../schemas/run-event.ts';
+import type { PushFilter, PushTarget, Subscription, SubscriptionId } from '../schemas/subscription.ts';
 import type { Thread } from '../schemas/thread.ts';
 import type { Answer, Ticket } from '../schemas/ticket.ts';
 
@@ -172,6 +173,58 @@ export interface Queue {
   retract(caller: Caller, threadId: ThreadId, id: ActivationId): Promise<Activation>;
 }
 
+export interface SubscriptionInput {
+  readonly id: SubscriptionId;
+  readonly target: PushTarget;
+  readonly filter: PushFilter;
+  /** The last event that need not be sent: a receipt's `afterSeq`, to miss nothing of its run. Undefined: what comes from now on. */
+  readonly after?: number | undefined;
+}
+
+/**
+ * Webhooks that follow a run. Each is its actor's alone: another actor's, like another scope's, is not found. One is over,
+ * and gone, when the end of its run was delivered; one that was given up stays, to be seen.
+ */
+export interface Subscriptions {
+  /** @throws Fault `invalid-request`, `unsupported`: what `create` would say of a target, before there is a run */
+  check(caller: Caller, target: PushTarget): void;
+  /**
+   * Makes a subscription. Made again under its id, it takes the new target and filter and goes on where it is, also when it
+   * had been given up.
+   * @throws Fault `not-found` (no such run), `run-ended` (nothing of it is left to send), `too-many`, `invalid-request`
+   * (the target), `unsupported` (this door, or this gateway, sends nothing)
+   */
+  create(caller: Caller, runId: RunId, input: SubscriptionInput): Promise<Subscription>;
+  find(caller: Principal, runId: RunId, id: SubscriptionId): Promise<Subscription | undefined>;
+  /** All of the caller's on a run; they are few. @throws Fault `not-found` (no such run) */
+  list(caller: Principal, runId: RunId): Promise<readonly Subscription[]>;
+  /** What is under way is broken off. Repeated, or without one, a no-op. @throws Fault `not-found` (no such run) */
+  remove(caller: Principal, runId: RunId, id: SubscriptionId): Promise<void>;
+}
+
+/** A request to a subscription's target, as its door says it. */
+export interface PushRequest {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** The last event that is told once this and those before it are accepted; never below the one before. */
+  readonly upTo: number;
+}
+
+/** How a door tells events to webhooks: one for each door that takes subscriptions. */
+export interface Pusher {
+  /** The header that carries the target's token. */
+  readonly tokenHeader: string;
+  /**
+   * What is to be sent for these events, in this order; none where they say nothing to this door. `viewAt` is the thread as
+   * the run saw it when an event was recorded. Called again with the same events, it gives the same requests.
+   */
+  encodePush(
+    subscription: Subscription,
+    events: readonly RunEvent[],
+    viewAt: (seq: number) => Promise<ThreadView>,
+  ): Promise<readonly PushRequest[]>;
+}
+
 /**
  * What the doors may do. Every call names its caller; what belongs to another scope is `not-found`, exactly as what was
  * never there.
@@ -181,6 +234,7 @@ export interface Gateway {
   readonly runs: Runs;
   readonly tickets: Tickets;
   readonly queue: Queue;
+  readonly subscriptions: Subscriptions;
   agents(): readonly AgentCard[];
   findAgent(id: string): AgentCard | undefined;
   /** Accepts a request. Resolves when that is durable. @throws Fault (nothing was written) */

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { a2aAdapter, type A2aOptions } from '../adapters/a2a/index.ts';
+import { a2aAdapter, type A2aOptions, TaskPusher } from '../adapters/a2a/index.ts';
 // Past its index, which also exports a client that would cost 0.2 s of every start.
 import { agUiAdapter, type AgUiOptions } from '../adapters/ag-ui/adapter.ts';
 import { MediaLinks } from '../adapters/ag-ui/media-links.ts';
@@ -20,7 +20,8 @@ import { AnyportClient } from './client/index.ts';
 import { systemClock } from './clock.ts';
 import { Fault } from './fault.ts';
 import { TimeOrderedIds } from './ids.ts';
-import { Mailbox } from './mailbox/mailbox.ts';
+import { Mailbox, pushRules } from './mailbox/mailbox.ts';
+import { WebhookSender } from './push/webhook-sender.ts';
 import { manifest } from './manifest.ts';
 import type { Store } from './mailbox/store.ts';
 import { loadConfig, type LoadedConfig } from './server/config.ts';
@@ -99,10 +100,14 @@ async function serve({ settings, agents: entries }: LoadedConfig): Promise<ExitC
   const log = createLog({ pretty: process.stderr.isTTY, ...settings.log }, process.stderr);
   const counter = counterFor(settings);
   const agents = new AgentRegistry(entries.map((entry) => ('run' in entry ? entry : demoNamed(entry.id, counter))));
+  const { maxSending, ...receivers } = settings.webhooks;
+  const sender = new WebhookSender({ clock, ...receivers });
   const store = await openStore(settings);
   try {
     const rules = { ...limits, retentionMs: limits.retention.maxAgeMs };
-    const mailbox = new Mailbox({ store, agents, clock, ids, limits: rules, log });
+    const a2a = new TaskPusher({ gateway: () => mailbox, shown: new Set(settings.a2a.show) });
+    const push = { sender, pushers: { a2a }, rules: pushRules, maxSending };
+    const mailbox: Mailbox = new Mailbox({ store, agents, clock, ids, limits: rules, log, push });
     const { maxBodyBytes, keepAliveMs } = limits;
     const doorLimits = { maxBodyBytes, keepAliveMs };
     let url = settings.publicUrl?.replace(/\/$/, '') ?? '';

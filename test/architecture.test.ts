@@ -18,6 +18,7 @@ const parts = [
   ['store port', /^src\/mailbox\/store\.ts$/],
   ['mailbox', /^src\/mailbox\//],
   ['events', /^src\/events\//],
+  ['push', /^src\/push\//],
   ['agents', /^src\/agents\//],
   ['stores', /^src\/stores\//],
   ['lane', /^src\/lane\//],
@@ -38,7 +39,7 @@ interface Row {
 }
 
 const anything = { packages: 'any', nodeModules: true } as const;
-const inside = ['events', 'store port', 'agents', 'lane', 'noun', 'schemas'] as const;
+const inside = ['events', 'push', 'store port', 'agents', 'lane', 'noun', 'schemas'] as const;
 const everythingInSrc = ['server', 'mailbox', 'stores', 'adapter port', 'gateway port', ...inside] as const;
 
 /** Who may import what. Every arrow points inward: a row names only parts that are further in. */
@@ -72,6 +73,7 @@ const table: Readonly<Record<Part, Row>> = {
   server: { ours: ['mailbox', 'adapter port', 'gateway port', ...inside], ...anything },
   mailbox: { ours: ['gateway port', ...inside], ...anything },
   events: { ours: ['store port', 'agents', 'lane', 'gateway port', 'noun', 'schemas'], ...anything },
+  push: { ours: ['noun', 'schemas'], ...anything },
   agents: { ours: ['noun', 'schemas'], ...anything },
   stores: { ours: ['store port', 'lane', 'noun', 'schemas'], ...anything },
   'store port': { ours: ['lane', 'noun', 'schemas'], packages: [], nodeModules: false },

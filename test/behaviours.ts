@@ -441,6 +441,10 @@ export const behaviours = {
     says: 'A message of another version, content type or role, or with an ambiguous part, is refused with its reason.',
     from: [231],
   },
+  'webhooks-are-served-apart': {
+    says: 'Webhooks are kept and told as they were asked for, and each caller’s are its own.',
+    from: [233],
+  },
   'tasks-of-a-context-stay-apart': {
     says: 'Tasks of one context keep their own ids and histories, and a waiting task’s id resumes that task.',
     from: [232],
@@ -534,11 +538,6 @@ export const later: readonly { readonly door: string; readonly says: string; rea
     door: 'metrics',
     says: 'How long runs waited and took is measured, under outcomes whose names do not change.',
     from: [131, 132],
-  },
-  {
-    door: 'A2A',
-    says: 'Push subscriptions are kept and served, each scope’s apart.',
-    from: [233],
   },
   {
     door: 'ACP',

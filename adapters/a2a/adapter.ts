@@ -3,6 +3,7 @@
 import type { ServerResponse } from 'node:http';
 import type { WhenBusy } from '../../schemas/activation.ts';
 import type { Actor, Principal } from '../../schemas/id.ts';
+import type { PushFilter } from '../../schemas/subscription.ts';
 import type { Adapter, Exchange } from '../../src/adapter.ts';
 import type { Clock } from '../../src/clock.ts';
 import { exchangeSignal } from '../../src/exchange-signal.ts';
@@ -18,6 +19,7 @@ import { encodeJsonRpcError, encodeRestError } from './faults.ts';
 import { Handler } from './handler.ts';
 import { answer, decodeSegment, extensionsOf, headerOf } from './http.ts';
 import { serveJsonRpc } from './json-rpc.ts';
+import { PushConfigs } from './push-configs.ts';
 import { routeOf, serveRest } from './rest.ts';
 import type { ShownWork } from './task-fold.ts';
 import { Tasks } from './tasks.ts';
@@ -46,6 +48,8 @@ export interface A2aOptions {
   readonly callerIs?: 'agent' | 'person';
   /** Actors behind whom there is a person in any case. */
   readonly persons?: readonly Actor[];
+  /** What callers' webhooks are told; none are taken if not given. The gateway needs a `TaskPusher` for it. */
+  readonly push?: PushFilter;
   /** What of the work is told as status messages. */
   readonly show?: readonly ShownWork[];
   readonly cardMaxAgeS?: number;
@@ -156,11 +160,13 @@ class A2aAdapter implements Adapter {
     const agent = gateway.findAgent(agentId);
     if (agent === undefined) throw new Fault('agent-not-found', `no agent has the id ${JSON.stringify(agentId)}`);
     const { maxWaitMs, cancelWaitMs } = this.#limits;
+    const tasks = new Tasks({ gateway, agentId, shown: new Set(show) });
     const handler = new Handler({
       gateway,
       clock,
       agent,
-      tasks: new Tasks({ gateway, agentId, shown: new Set(show) }),
+      tasks,
+      push: new PushConfigs({ gateway, tasks, events: this.#options.push }),
       contexts: new Contexts({ gateway, agentId, whenWaiting }),
       card: () => cardOf(agent, this.#surroundings()),
       whenBusy,
@@ -210,8 +216,8 @@ class A2aAdapter implements Adapter {
   }
 
   #surroundings(): CardSurroundings {
-    const { baseUrl, needsToken = false } = this.#options;
-    return { baseUrl: baseUrl(), needsToken };
+    const { baseUrl, needsToken = false, push } = this.#options;
+    return { baseUrl: baseUrl(), needsToken, pushes: push !== undefined };
   }
 }
 

@@ -17,6 +17,8 @@ export interface CardSurroundings {
   /** How callers reach the gateway, without a slash at the end. */
   readonly baseUrl: string;
   readonly needsToken: boolean;
+  /** Whether callers may have webhooks told. */
+  readonly pushes: boolean;
 }
 
 /** What an agent's card may say of A2A in its metadata. */
@@ -69,7 +71,7 @@ export function cardOf(agent: Agent, surroundings: CardSurroundings): AgentCard 
     supportedInterfaces: duplicateInterfacesForLegacy(interfaces, ['JSONRPC']),
     capabilities: {
       streaming: true,
-      pushNotifications: false,
+      pushNotifications: surroundings.pushes,
       extendedAgentCard: surroundings.needsToken,
       extensions: [
         {

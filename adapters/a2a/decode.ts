@@ -1,5 +1,11 @@
 // What a caller sends, as what the gateway takes. https://a2a-protocol.org/v1.0.1/specification/#3-a2a-protocol-operations
-import { type Message as WireMessage, type Part as WirePart, Role, type SendMessageRequest } from '@a2a-js/sdk';
+import {
+  type Message as WireMessage,
+  type Part as WirePart,
+  Role,
+  type SendMessageRequest,
+  type TaskPushNotificationConfig,
+} from '@a2a-js/sdk';
 import { ContentTypeNotSupportedError } from '@a2a-js/sdk/errors';
 import type { AgentCard } from '../../schemas/agent-card.ts';
 import type { JsonObject } from '../../schemas/json.ts';
@@ -24,7 +30,8 @@ export interface Sent {
   readonly acceptedModes: string[];
   readonly historyLength: number | undefined;
   readonly returnImmediately: boolean;
-  readonly wantsPush: boolean;
+  /** The webhook that it wants told of its task. */
+  readonly push: TaskPushNotificationConfig | undefined;
 }
 
 const longestName = 512;
@@ -46,7 +53,7 @@ export function decodeSend({ message, configuration, metadata }: SendMessageRequ
     acceptedModes,
     historyLength: configuration?.historyLength,
     returnImmediately: configuration?.returnImmediately ?? false,
-    wantsPush: configuration?.taskPushNotificationConfig !== undefined,
+    push: configuration?.taskPushNotificationConfig,
   };
 }
 

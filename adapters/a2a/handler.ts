@@ -4,18 +4,22 @@ import { randomUUID } from 'node:crypto';
 import {
   type AgentCard,
   type CancelTaskRequest,
+  type DeleteTaskPushNotificationConfigRequest,
+  type GetTaskPushNotificationConfigRequest,
   type GetTaskRequest,
+  type ListTaskPushNotificationConfigsRequest,
+  type ListTaskPushNotificationConfigsResponse,
   type ListTasksRequest,
   type ListTasksResponse,
   type SendMessageRequest,
   type StreamResponse,
   type SubscribeToTaskRequest,
   type Task,
+  type TaskPushNotificationConfig,
   TaskState,
 } from '@a2a-js/sdk';
 import {
   ExtendedAgentCardNotConfiguredError,
-  PushNotificationNotSupportedError,
   TaskNotCancelableError,
   UnsupportedOperationError,
 } from '@a2a-js/sdk/errors';
@@ -35,6 +39,7 @@ import { decodeSend, historyViolations, messageOf, type Sent } from './decode.ts
 import { Violations } from './faults.ts';
 import { agentMessage } from './messages.ts';
 import { textPart } from './parts.ts';
+import { inline, type PushConfigs } from './push-configs.ts';
 import { decodePosition, encodePosition } from './position.ts';
 import { listTasks } from './task-list.ts';
 import type { Tasks, Told } from './tasks.ts';
@@ -45,6 +50,7 @@ export interface HandlerOptions {
   readonly agent: Agent;
   readonly tasks: Tasks;
   readonly contexts: Contexts;
+  readonly push: PushConfigs;
   readonly card: () => AgentCard;
   /** What a message for a new task does where its thread runs. */
   readonly whenBusy: WhenBusy;
@@ -190,22 +196,39 @@ export class Handler implements A2ARequestHandler {
     throw new TaskNotCancelableError({ message: `the task ${id} has ended already`, metadata: { taskId: id } });
   }
 
-  createTaskPushNotificationConfig(_params: unknown, context: ServerCallContext): Promise<never> {
-    return noPush(context);
+  createTaskPushNotificationConfig(
+    params: TaskPushNotificationConfig,
+    context: ServerCallContext,
+  ): Promise<TaskPushNotificationConfig> {
+    return noted(context, (call) => this.#options.push.create(call, params));
   }
-  getTaskPushNotificationConfig(_params: unknown, context: ServerCallContext): Promise<never> {
-    return noPush(context);
+  getTaskPushNotificationConfig(
+    params: GetTaskPushNotificationConfigRequest,
+    context: ServerCallContext,
+  ): Promise<TaskPushNotificationConfig> {
+    return noted(context, (call) => this.#options.push.get(call, params));
   }
-  listTaskPushNotificationConfigs(_params: unknown, context: ServerCallContext): Promise<never> {
-    return noPush(context);
+  listTaskPushNotificationConfigs(
+    params: ListTaskPushNotificationConfigsRequest,
+    context: ServerCallContext,
+  ): Promise<ListTaskPushNotificationConfigsResponse> {
+    return noted(context, (call) => this.#options.push.list(call, params));
   }
-  deleteTaskPushNotificationConfig(_params: unknown, context: ServerCallContext): Promise<never> {
-    return noPush(context);
+  deleteTaskPushNotificationConfig(
+    params: DeleteTaskPushNotificationConfigRequest,
+    context: ServerCallContext,
+  ): Promise<void> {
+    return noted(context, (call) => this.#options.push.remove(call, params));
   }
 
-  #place(call: Call, sent: Sent): Promise<Placed> {
-    if (sent.wantsPush) throw new PushNotificationNotSupportedError();
-    return sent.taskId === undefined ? this.#begin(call, sent) : this.#followUp(call, sent, sent.taskId);
+  async #place(call: Call, sent: Sent): Promise<Placed> {
+    const { push } = this.#options;
+    if (sent.push !== undefined) push.check(call, sent.push, inline);
+    const placed = await (sent.taskId === undefined
+      ? this.#begin(call, sent)
+      : this.#followUp(call, sent, sent.taskId));
+    if (sent.push !== undefined && placed.is === 'accepted') await push.follow(call, placed.receipt, sent.push);
+    return placed;
   }
 
   async #begin(call: Call, sent: Sent): Promise<Placed> {
@@ -364,12 +387,6 @@ export class Handler implements A2ARequestHandler {
 
 function ended(taskId: RunId): Error {
   return new UnsupportedOperationError({ message: `the task ${taskId} has ended`, metadata: { taskId } });
-}
-
-function noPush(context: ServerCallContext): Promise<never> {
-  return noted(context, () => {
-    throw new PushNotificationNotSupportedError();
-  });
 }
 
 /** Leaves what an operation fails with on its call. */

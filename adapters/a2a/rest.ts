@@ -5,6 +5,7 @@ import {
   SendMessageRequest,
   StreamResponse,
   Task,
+  TaskPushNotificationConfig,
   TaskState,
   taskStateFromJSON,
 } from '@a2a-js/sdk';
@@ -25,7 +26,8 @@ const contentType = 'application/a2a+json';
 /** An operation, and what the path and the query say of it. */
 export type Operation =
   | { readonly is: 'send' | 'stream' | 'list' | 'card' }
-  | { readonly is: 'get' | 'cancel' | 'subscribe' | 'push'; readonly id: string };
+  | { readonly is: 'get' | 'cancel' | 'subscribe' | 'push'; readonly id: string }
+  | { readonly is: 'push-config'; readonly id: string; readonly configId: string };
 
 interface Route {
   readonly operation: Operation;
@@ -62,8 +64,10 @@ function operationAt([first = '', second, third, fourth, ...more]: readonly stri
   }
   if (first !== 'tasks' || second === '') return undefined;
   if (third === 'pushNotificationConfigs') {
-    const methods = fourth === undefined ? ['GET', 'POST'] : ['GET', 'DELETE'];
-    return { operation: { is: 'push', id: decodeSegment(second) }, methods };
+    const id = decodeSegment(second);
+    if (fourth === undefined) return { operation: { is: 'push', id }, methods: ['GET', 'POST'] };
+    const configId = decodeSegment(fourth);
+    return { operation: { is: 'push-config', id, configId }, methods: ['GET', 'DELETE'] };
   }
   if (third !== undefined) return undefined;
   const [, name = '', verb] = /^(.*?)(?::(cancel|subscribe))?$/.exec(second) ?? [];
@@ -132,11 +136,49 @@ async function perform(
     case 'card':
       return reply(AgentCard.toJSON(await handler.getAuthenticatedExtendedAgentCard({ tenant }, call)));
     case 'push':
-      return handler.getTaskPushNotificationConfig({}, call);
+      return exchange.request.method === 'POST'
+        ? createConfig(exchange, binding, { call, taskId: operation.id, tenant })
+        : reply(await listConfigs(url, binding, { call, taskId: operation.id, tenant }));
+    case 'push-config': {
+      const named = { tenant, taskId: operation.id, id: operation.configId };
+      if (exchange.request.method === 'GET') {
+        return reply(TaskPushNotificationConfig.toJSON(await handler.getTaskPushNotificationConfig(named, call)));
+      }
+      await handler.deleteTaskPushNotificationConfig(named, call);
+      return answer(response, { status: 204, body: undefined, contentType });
+    }
   }
 }
 
-async function readSend({ request }: Exchange, { limits }: Binding, tenant: string): Promise<SendMessageRequest> {
+async function createConfig(
+  exchange: Exchange,
+  binding: Binding,
+  { call, taskId, tenant }: { readonly call: Call; readonly taskId: string; readonly tenant: string },
+): Promise<void> {
+  const params = decodeBody(await readBody(exchange, binding), TaskPushNotificationConfig);
+  if (params.taskId !== '' && params.taskId !== taskId) {
+    throw new Violations([{ field: 'taskId', description: 'is not the one of the path' }]);
+  }
+  const made = await binding.handler.createTaskPushNotificationConfig({ ...params, tenant, taskId }, call);
+  const body = TaskPushNotificationConfig.toJSON(made) as object;
+  answer(exchange.response, { status: 201, body, contentType });
+}
+
+async function listConfigs(
+  url: URL,
+  { handler }: Binding,
+  { call, taskId, tenant }: { readonly call: Call; readonly taskId: string; readonly tenant: string },
+): Promise<object> {
+  const pageSize = wholeNumber(url, 'pageSize') ?? 0;
+  const pageToken = url.searchParams.get('pageToken') ?? '';
+  const listed = await handler.listTaskPushNotificationConfigs({ tenant, taskId, pageSize, pageToken }, call);
+  return {
+    configs: listed.configs.map((config) => TaskPushNotificationConfig.toJSON(config)),
+    nextPageToken: listed.nextPageToken,
+  };
+}
+
+async function readBody({ request }: Exchange, { limits }: Binding): Promise<object> {
   const given = mediaTypeOf(request);
   if (given !== contentType && given !== 'application/json') {
     throw new ContentTypeNotSupportedError(`the body must be ${contentType} or application/json`);
@@ -145,17 +187,22 @@ async function readSend({ request }: Exchange, { limits }: Binding, tenant: stri
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw new Violations([{ field: 'body', description: 'must be an object' }]);
   }
+  return body;
+}
+
+async function readSend(exchange: Exchange, binding: Binding, tenant: string): Promise<SendMessageRequest> {
+  const body = await readBody(exchange, binding);
   checkRaw(body);
-  const params = decodeBody(body);
+  const params = decodeBody(body, SendMessageRequest);
   if (tenant !== '' && params.tenant !== '' && params.tenant !== tenant) {
     throw new Violations([{ field: 'tenant', description: 'is not the one of the path' }]);
   }
   return params;
 }
 
-function decodeBody(body: object): SendMessageRequest {
+function decodeBody<Params>(body: object, codec: { fromJSON(body: object): Params }): Params {
   try {
-    return SendMessageRequest.fromJSON(body);
+    return codec.fromJSON(body);
   } catch {
     throw unreadable('body');
   }

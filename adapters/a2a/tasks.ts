@@ -196,6 +196,26 @@ export class Tasks {
     return { fold, at };
   }
 
+  /** The fold of a task up to an event, that one not included; of nothing where the log begins later. */
+  async foldBefore(caller: Caller, id: RunId, seq: number): Promise<TaskFold> {
+    const found = await this.get(caller, id);
+    return (await this.#foldTo(caller, found, seq - 1)) ?? this.#empty(found);
+  }
+
+  /** Folds the events between two, neither included. */
+  async foldBetween(
+    caller: Caller,
+    { threadId }: Pick<Run, 'threadId'>,
+    fold: TaskFold,
+    [after, before]: readonly [number, number],
+  ): Promise<void> {
+    for (let at = after; at < before - 1;) {
+      const page = await this.#options.gateway.events(caller, threadId, at, Math.min(pageSize, before - 1 - at));
+      for (const event of page) fold.fold(event);
+      at = page.at(-1)?.seq ?? before;
+    }
+  }
+
   /** Undefined when there is no log of it, or not any more. */
   async #foldTo(caller: Caller, found: FoundTask, seq: number): Promise<TaskFold | undefined> {
     const fold = this.#empty(found);
@@ -204,11 +224,7 @@ export class Tasks {
     if (firstSeq === undefined) return status === 'done' ? undefined : fold;
     const upTo = Math.min(seq, lastSeq ?? seq);
     try {
-      for (let at = firstSeq - 1; at < upTo;) {
-        const page = await this.#options.gateway.events(caller, threadId, at, Math.min(pageSize, upTo - at));
-        for (const event of page) fold.fold(event);
-        at = page.at(-1)?.seq ?? upTo;
-      }
+      await this.foldBetween(caller, { threadId }, fold, [firstSeq - 1, upTo + 1]);
     } catch (thrown) {
       if (Fault.from(thrown).code === 'cursor-expired') return undefined;
       throw thrown;

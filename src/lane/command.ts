@@ -5,6 +5,7 @@ import type { Json } from '../../schemas/json.ts';
 import type { Message, MessageInput } from '../../schemas/message.ts';
 import type { Completed, Run } from '../../schemas/run.ts';
 import type { FaultRecord } from '../../schemas/fault.ts';
+import type { PushFilter, PushTarget, Subscription, SubscriptionRecord } from '../../schemas/subscription.ts';
 import type { Thread } from '../../schemas/thread.ts';
 import type { Answer, Question, Ticket } from '../../schemas/ticket.ts';
 import type { LaneClaim, Recovery } from './lane.ts';
@@ -20,6 +21,19 @@ export interface Rules {
   readonly ticketTtlMs: number;
   readonly queuePerThread: number;
   readonly queueInAll: number;
+  readonly push: PushRules;
+}
+
+/** The same for subscriptions. */
+export interface PushRules {
+  /** How many a run may have, those that were given up included. */
+  readonly perRun: number;
+  /** How many of a thread's may be active: its lane names each. */
+  readonly perThread: number;
+  /** How often in a row sending may fail before a subscription is given up. */
+  readonly maxAttempts: number;
+  readonly backoffBaseMs: number;
+  readonly backoffCapMs: number;
 }
 
 /** Who gives a command from outside. */
@@ -152,6 +166,34 @@ export interface Commands {
     readonly by: Caller;
   };
   reorder: { readonly activationIds: readonly ActivationId[]; readonly by: Caller };
+  /** Made again under its name, a subscription takes the new target and filter, and is alive again. */
+  subscribe: {
+    readonly subscription: Pick<SubscriptionRecord, 'id' | 'runId' | 'actor' | 'door'> & {
+      readonly target: PushTarget;
+      readonly filter: PushFilter;
+    };
+    /** The last event that need not be delivered; undefined: the head of the log. */
+    readonly after: number | undefined;
+    /** How many of the run's others were given up. */
+    readonly deadOnRun: number;
+    /** Given to a new one. */
+    readonly claim: LaneClaim;
+  };
+  unsubscribe: { readonly id: string };
+  /** `over`: the claim that is known to be of a process that is gone. */
+  claimPush: { readonly id: string; readonly claim: LaneClaim; readonly over: string | undefined };
+  /** Everything up to a number is delivered, or passed over. */
+  pushed: { readonly id: string; readonly token: string; readonly upTo: number };
+  /** Sending what comes behind `upTo` has failed. `final`: it would fail again. */
+  pushFailed: {
+    readonly id: string;
+    readonly token: string;
+    readonly upTo: number;
+    readonly fault: FaultRecord;
+    readonly final: boolean;
+    /** How long the receiver asked to be left alone. */
+    readonly retryAfterMs: number | undefined;
+  };
   tick: object;
 }
 export type CommandType = keyof Commands;
@@ -216,5 +258,11 @@ export interface Outcomes {
   retract: { readonly activation: Activation };
   edit: { readonly activation: Activation };
   reorder: { readonly order: readonly ActivationId[] };
+  subscribe: { readonly subscription: Subscription };
+  unsubscribe: object;
+  claimPush: { readonly subscription: Subscription | undefined };
+  /** `over`: there is nothing more to deliver, or nobody who wants it. */
+  pushed: { readonly is: 'active' | 'over' };
+  pushFailed: { readonly is: 'retrying' | 'dead' | 'over' };
   tick: object;
 }

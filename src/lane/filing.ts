@@ -1,10 +1,11 @@
 import type { Run } from '../../schemas/run.ts';
 import type { Thread } from '../../schemas/thread.ts';
 import type { Ticket } from '../../schemas/ticket.ts';
+import type { SubscriptionRecord } from '../../schemas/subscription.ts';
 import type { RecordKind, Records } from './records.ts';
 
 /** The kinds of record that can be listed over a whole scope. */
-export type ListedKind = 'run' | 'ticket' | 'thread';
+export type ListedKind = 'run' | 'ticket' | 'thread' | 'subscription';
 
 /** Where a record is found in the lists of its scope. */
 export interface Filing {
@@ -15,9 +16,10 @@ export interface Filing {
 }
 
 /**
- * Runs and tickets are ordered by their ids, which are; threads, whose names are their callers', by when they were made.
- * A run is filed under its status, or `dead` while nothing was done about its failure; a ticket under `open` or
- * `closed`; a thread under its context. Other kinds are not listed.
+ * Runs and tickets are ordered by their ids, which are; threads, whose names are their callers', by when they were made;
+ * subscriptions by their runs. A run is filed under its status, or `dead` while nothing was done about its failure; a
+ * ticket under `open` or `closed`; a thread under its context; a subscription under `active` or `dead`. Other kinds are
+ * not listed.
  */
 export function filingOf<Kind extends RecordKind>(kind: Kind, value: Records[Kind]): Filing | undefined {
   const one: RecordKind = kind;
@@ -34,6 +36,10 @@ export function filingOf<Kind extends RecordKind>(kind: Kind, value: Records[Kin
       const { id, contextId, createdAtMs } = value as Thread;
       return { key: `${String(createdAtMs).padStart(15, '0')}:${id}`, label: contextId };
     }
+    case 'subscription': {
+      const subscription = value as SubscriptionRecord;
+      return { key: subscriptionKey(subscription), label: subscription.state.is };
+    }
     case 'activation':
     case 'request':
     case 'message':
@@ -44,6 +50,11 @@ export function filingOf<Kind extends RecordKind>(kind: Kind, value: Records[Kin
     case 'blob':
       return undefined;
   }
+}
+
+/** The id of a subscription's record: those of one run stand together, and each actor has names of its own. */
+export function subscriptionKey({ runId, actor, id }: Pick<SubscriptionRecord, 'runId' | 'actor' | 'id'>): string {
+  return `${runId}/${actor.replaceAll('%', '%25').replaceAll('/', '%2F')}/${id}`;
 }
 
 /** Failed for good, with nobody having done anything about it. */

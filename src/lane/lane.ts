@@ -33,6 +33,8 @@ export interface Lane {
   readonly open?: OpenRun | undefined;
   /** Steered input the open run has not taken. */
   readonly inputs: readonly PendingInput[];
+  /** Subscriptions that have something left to deliver, now or later; absent where nobody subscribed. */
+  readonly subscriptions?: readonly LaneSubscription[] | undefined;
   /** The last ended run and the client calls it left, until a later run takes their results. */
   readonly left?: { readonly runId: RunId; readonly toolCallIds: readonly string[] } | undefined;
 }
@@ -142,6 +144,22 @@ export interface PendingInput extends QueuedActivation {
   readonly bound: boolean;
 }
 
+/**
+ * A subscription where it moves: followed by whoever has its claim; without one it is to be claimed, after `wakeAtMs`
+ * where sending has failed.
+ */
+export interface LaneSubscription {
+  /** Of its record; see `subscriptionKey`. */
+  readonly id: string;
+  readonly runId: RunId;
+  /** The last number that was delivered or passed over. */
+  readonly cursor: number;
+  /** Failures since the last delivery. */
+  readonly attempts: number;
+  readonly wakeAtMs?: number | undefined;
+  readonly claim?: LaneClaim | undefined;
+}
+
 export function emptyLane(scope: Scope, threadId: ThreadId, logId: string): Lane {
   return { scope, threadId, logId, head: 0, lastMs: 0, orders: 0, messages: 0, queue: [], inputs: [] };
 }
@@ -184,7 +202,7 @@ function goesBefore(a: QueuedRun, b: QueuedRun): boolean {
   return a.priority === b.priority ? a.order < b.order : a.priority < b.priority;
 }
 
-/** When something on this lane becomes due by time alone: a backoff, a grace, an expiry, a parking. */
+/** When something on this lane becomes due by time alone: a backoff, a grace, an expiry, a parking, a webhook's retry. */
 export function wakeAtMs(lane: Lane): number | undefined {
   const times: number[] = [];
   const open = lane.open;
@@ -196,5 +214,14 @@ export function wakeAtMs(lane: Lane): number | undefined {
   }
   const next = nextDispatch(lane);
   if (next !== undefined && next.availableAtMs > lane.lastMs) times.push(next.availableAtMs);
+  if (lane.subscriptions !== undefined) {
+    for (const { wakeAtMs: at } of lane.subscriptions) if (at !== undefined && at > lane.lastMs) times.push(at);
+  }
   return times.length === 0 ? undefined : Math.min(...times);
+}
+
+/** What a log is kept from, for subscriptions that have not delivered it: evict nothing above; undefined for no bound. */
+export function deliveredUpTo(lane: Pick<Lane, 'subscriptions'>): number | undefined {
+  const { subscriptions = [] } = lane;
+  return subscriptions.length === 0 ? undefined : Math.min(...subscriptions.map(({ cursor }) => cursor));
 }

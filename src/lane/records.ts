@@ -4,6 +4,7 @@ import type { Json } from '../../schemas/json.ts';
 import type { Message } from '../../schemas/message.ts';
 import type { Run } from '../../schemas/run.ts';
 import type { RunEvent } from '../../schemas/run-event.ts';
+import type { SubscriptionRecord } from '../../schemas/subscription.ts';
 import type { Thread } from '../../schemas/thread.ts';
 import type { Ticket } from '../../schemas/ticket.ts';
 import type { Lane } from './lane.ts';
@@ -20,6 +21,8 @@ export interface Records {
   /** The messages that a client calls by an id that another message has (its edits, say); the latest is the last. */
   alias: { readonly messageIds: readonly string[] };
   ticket: Ticket;
+  /** See `subscriptionKey`. */
+  subscription: SubscriptionRecord;
   /** `{runId}/{turn}/{key}` */
   journal: Journal;
   /** `run/{runId}/{key}` or `agent/{agentId}/{key}` */

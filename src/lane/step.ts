@@ -9,6 +9,7 @@ import { discard, redrive } from './redrive.ts';
 import { finish, lost, release, settle } from './settle.ts';
 import { claimNext } from './start.ts';
 import { cancel, endOpen, interrupt, retract } from './stop.ts';
+import { claimPush, pushed, pushFailed, subscribe, unsubscribe } from './subscriptions.ts';
 import { ask, decide, expireDue, resume, wait, withdraw } from './tickets.ts';
 import { create, patch, remove } from './thread.ts';
 import { Turn } from './turn.ts';
@@ -92,6 +93,16 @@ function run(turn: Turn, command: Command, rules: Rules, isNew: boolean): Outcom
       return edit(turn, command);
     case 'reorder':
       return reorder(turn, command);
+    case 'subscribe':
+      return subscribe(turn, command, rules);
+    case 'unsubscribe':
+      return unsubscribe(turn, command);
+    case 'claimPush':
+      return claimPush(turn, command);
+    case 'pushed':
+      return pushed(turn, command);
+    case 'pushFailed':
+      return pushFailed(turn, command, rules);
     case 'tick':
       return tick(turn);
   }

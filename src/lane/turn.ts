@@ -37,6 +37,7 @@ export class Turn {
   find<Kind extends RecordKind>(kind: Kind, id: string): Records[Kind] | undefined {
     const place = this.#places.get(`${kind}/${id}`);
     const write = place === undefined ? undefined : this.#writes[place];
+    if (write?.op === 'remove') return undefined;
     return write?.op === 'put' ? (write.value as Records[Kind]) : this.#found.find(kind, id);
   }
 
@@ -52,6 +53,13 @@ export class Turn {
     const place = this.#places.get(name) ?? this.#writes.length;
     this.#places.set(name, place);
     this.#writes[place] = { op: 'put', kind, id, value } as Write;
+  }
+
+  remove(kind: RecordKind, id: string): void {
+    const name = `${kind}/${id}`;
+    const place = this.#places.get(name) ?? this.#writes.length;
+    this.#places.set(name, place);
+    this.#writes[place] = { op: 'remove', kind, id };
   }
 
   /** The whole thread goes, and with it whatever else this turn has written. */
@@ -128,6 +136,7 @@ function laneChanged(before: Lane, after: Lane): boolean {
     before.queue !== after.queue ||
     before.inputs !== after.inputs ||
     before.left !== after.left ||
+    before.subscriptions !== after.subscriptions ||
     before.headId !== after.headId
   );
 }

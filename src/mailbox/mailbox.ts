@@ -8,12 +8,14 @@ import { Followers } from '../events/follow.ts';
 import { messagesOf } from '../events/view.ts';
 import { Fault } from '../fault.ts';
 import type { Gateway, Receipt, Submission, ThreadMoment, ThreadView } from '../gateway.ts';
-import type { AgentTerms } from '../lane/command.ts';
+import type { AgentTerms, PushRules } from '../lane/command.ts';
+import { Outbox, type PushPorts } from './outbox.ts';
 import { MailboxQueue } from './queue.ts';
 import { receiptOf } from './receipt.ts';
 import { Runner, type RunnerLimits, type RunnerPorts } from './runner.ts';
 import { MailboxRuns } from './runs.ts';
 import { prepare } from './submission.ts';
+import { MailboxSubscriptions } from './subscriptions.ts';
 import { MailboxThreads } from './threads.ts';
 import { checkAnswer, MailboxTickets } from './tickets.ts';
 import { findRunAt, loadView, readLog, readPath } from './views.ts';
@@ -24,11 +26,23 @@ export interface Agents {
   find(id: string): Agent | undefined;
 }
 
-export type MailboxLimits = RunnerLimits;
+export type MailboxLimits = Omit<RunnerLimits, 'push'>;
 
-export interface MailboxPorts extends RunnerPorts {
+export interface MailboxPorts extends Omit<RunnerPorts, 'limits' | 'onLane'> {
   readonly agents: Agents;
+  readonly limits: MailboxLimits;
+  /** Without it nothing is sent to webhooks, and no subscription is made. */
+  readonly push?: PushPorts;
 }
+
+/** What subscriptions go by. 20 failures take about an hour. */
+export const pushRules: PushRules = {
+  perRun: 10,
+  perThread: 200,
+  maxAttempts: 20,
+  backoffBaseMs: 1000,
+  backoffCapMs: 300_000,
+};
 
 /** What doors may do: each call is one turn of the rules, or a read. */
 export class Mailbox implements Gateway {
@@ -39,17 +53,47 @@ export class Mailbox implements Gateway {
   readonly runs: MailboxRuns;
   readonly tickets: MailboxTickets;
   readonly queue: MailboxQueue;
+  readonly subscriptions: MailboxSubscriptions;
+  readonly #outbox: Outbox | undefined;
 
   constructor(ports: MailboxPorts) {
     this.#ports = ports;
-    this.#runner = new Runner(ports);
-    this.#followers = new Followers(ports.store, ports.clock, ports.limits.wakeFallbackMs);
-    const { store, ids } = ports;
+    const { store, ids, push } = ports;
+    this.#runner = new Runner({
+      ...ports,
+      limits: { ...ports.limits, push: push?.rules ?? pushRules },
+      onLane: (thread, lane) => this.#outbox?.observe(thread, lane),
+    });
+    this.#followers = new Followers(store, ports.clock, ports.limits.wakeFallbackMs);
+    this.#outbox = push === undefined ? undefined : this.#newOutbox(push);
     const shared = { store, runner: this.#runner, followers: this.#followers, ids };
     this.threads = new MailboxThreads(shared);
     this.runs = new MailboxRuns({ ...shared, termsOf: (agentId) => this.#termsOf(agentId) });
     this.tickets = new MailboxTickets(shared);
     this.queue = new MailboxQueue(shared);
+    this.subscriptions = new MailboxSubscriptions({ ...shared, outbox: this.#outbox });
+  }
+
+  #newOutbox(push: PushPorts): Outbox {
+    const { store, clock, ids, log, limits } = this.#ports;
+    const { wakeFallbackMs, shutdownGraceMs } = limits;
+    return new Outbox({
+      push,
+      store,
+      followers: this.#followers,
+      clock,
+      ids,
+      log,
+      wakeFallbackMs,
+      shutdownGraceMs,
+      turn: (thread, command) => this.#runner.turn(thread, command),
+      view: async ({ scope, actor, threadId, runId }, seq) => {
+        const principal = { scope, actor };
+        const run = await store.findRecord({ scope, threadId }, 'run', runId);
+        const hasBegun = run?.firstSeq !== undefined && run.firstSeq <= seq;
+        return hasBegun ? this.view(principal, threadId, runId, seq) : this.viewAt(principal, threadId, seq);
+      },
+    });
   }
 
   get stopping(): AbortSignal {
@@ -66,7 +110,7 @@ export class Mailbox implements Gateway {
    * left open.
    */
   async stop(): Promise<void> {
-    await this.#runner.stop();
+    await Promise.all([this.#runner.stop(), this.#outbox?.stop()]);
     this.#followers.close();
   }
 

@@ -34,6 +34,8 @@ export interface RunnerPorts {
   readonly ids: Ids;
   readonly limits: RunnerLimits;
   readonly log: Log;
+  /** Told of each lane after a turn on it, and of those with subscriptions at the start; undefined: the thread is gone. */
+  readonly onLane: (thread: ThreadKey, lane: Lane | undefined) => void;
 }
 
 /** A command that brings in a request, without what the runner adds. */
@@ -136,7 +138,9 @@ export class Runner {
       const threads = await store.held(after, batch);
       for (const thread of threads) {
         await this.#isolated(thread, async () => {
-          const phase = (await store.findLane(thread))?.open?.phase;
+          const lane = await store.findLane(thread);
+          const phase = lane?.open?.phase;
+          if (lane?.subscriptions !== undefined) this.#ports.onLane(thread, lane);
           if (phase?.is === 'ending') await this.#finish(thread);
           else if (phase !== undefined && 'claim' in phase && phase.claim.owner !== this.#owner)
             await this.turn(thread, { type: 'lost', token: phase.claim.token });
@@ -305,6 +309,7 @@ export class Runner {
         after = decided.writes[0]?.op === 'drop' ? undefined : decided.lane;
         return decided;
       });
+      this.#ports.onLane(thread, after);
       if (after === undefined) this.#attempts.get(keyOf(thread))?.observe(undefined);
       else this.#observe(thread, after);
       return outcome;

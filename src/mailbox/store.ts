@@ -25,7 +25,7 @@ export interface ReadyThread {
 export interface ListQuery<Kind extends ListedKind> {
   readonly scope: Scope;
   readonly kind: Kind;
-  /** Of this thread alone; for runs and tickets. */
+  /** Of this thread alone; not for threads. */
   readonly threadId?: ThreadId | undefined;
   /** Only what is filed under it; see `filingOf`. */
   readonly label?: string | undefined;
@@ -100,13 +100,16 @@ export interface Store {
   due(beforeMs: number, limit: number): Promise<readonly ThreadKey[]>;
   /** The earliest wake time of any thread. */
   nextDueMs(): Promise<number | undefined>;
-  /** Threads that are claimed, by any owner, ascending after `after`. */
+  /** Threads with something that a process has in hand: a claim, by any owner, or subscriptions. Ascending after `after`. */
   held(after: ThreadKey | undefined, limit: number): Promise<readonly ThreadKey[]>;
 
   /** Called after each commit that touched a thread. Lossy: a call may be missed, never the record. */
   watch(listener: (thread: ThreadKey) => void): () => void;
 
-  /** Evicts the events of runs that ended before `olderThanMs`, at most `limit` threads' worth; returns how many events. */
+  /**
+   * Evicts the events of runs that ended before `olderThanMs`, at most `limit` threads' worth, and none that a subscription
+   * has not delivered; returns how many events.
+   */
   purge(olderThanMs: number, limit: number): Promise<number>;
   health(): StoreHealth;
   /** Commits what is in flight, then lets go of the directory. Calls after it are refused with `store-failed`. */

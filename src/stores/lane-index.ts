@@ -7,7 +7,7 @@ export interface LaneIndex {
   readonly wakeAtMs: number | undefined;
   /** Whose dispatch could be claimed as of the lane's last turn, and since when. */
   readonly ready: { readonly actor: Actor; readonly atMs: number } | undefined;
-  /** Its open run has a claim, or is being ended. */
+  /** Its open run has a claim or is being ended, or somebody subscribed to it. */
   readonly held: boolean;
   /** How many requests wait: queued, or as pending input. */
   readonly waiting: number;
@@ -25,7 +25,7 @@ export function indexOf(lane: Lane): LaneIndex {
       next !== undefined && next.availableAtMs <= lane.lastMs
         ? { actor: next.actor, atMs: next.availableAtMs }
         : undefined,
-    held: claimOf(lane) !== undefined || lane.open?.phase.is === 'ending',
+    held: claimOf(lane) !== undefined || lane.open?.phase.is === 'ending' || lane.subscriptions !== undefined,
     waiting: waitingOn(lane),
   };
 }

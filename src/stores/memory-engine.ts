@@ -1,5 +1,6 @@
 import type { Scope, ThreadKey } from '../../schemas/id.ts';
 import type { Run } from '../../schemas/run.ts';
+import type { Lane } from '../lane/lane.ts';
 import type { RecordKind } from '../lane/records.ts';
 import type { Change, Engine, EngineListQuery, ListedText, StoredThread } from './engine.ts';
 import { chunkBehind, chunksAbove, type EventChunk } from './event-chunk.ts';
@@ -203,7 +204,8 @@ export class MemoryEngine implements Engine {
       parseEvents(chunk.text, { thread: key, kind: 'event', id: String(chunk.first) }),
     );
     const runs = thread.records.get('run');
-    const upTo = evictableUpTo(events, (runId) => {
+    const lane = JSON.parse(thread.lane ?? '{}') as Pick<Lane, 'subscriptions'>;
+    const upTo = evictableUpTo(events, lane, (runId) => {
       const text = runs?.get(runId)?.text;
       return text !== undefined && isOver(JSON.parse(text) as Run, olderThanMs);
     });

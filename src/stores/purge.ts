@@ -1,5 +1,6 @@
 import type { Run } from '../../schemas/run.ts';
 import type { RunEvent } from '../../schemas/run-event.ts';
+import type { Lane } from '../lane/lane.ts';
 import { chunkBehind } from './event-chunk.ts';
 import { evictableUpTo, isOver } from './retention.ts';
 import { toSafeKey } from './safe-key.ts';
@@ -41,9 +42,12 @@ export class Purge {
   }
 
   #evictFrom(thread: number, olderThanMs: number): number {
-    const upTo = evictableUpTo(this.#chunks(thread), (runId) => {
-      const row = this.#statements.run.get(thread, toSafeKey(runId)) as { body: string } | undefined;
-      return row !== undefined && isOver(readJson(row.body) as Run | undefined, olderThanMs);
+    const row = this.#statements.record.get(thread, 'lane', '') as { body: string } | undefined;
+    const lane = row === undefined ? undefined : (readJson(row.body) as Lane | undefined);
+    if (lane === undefined) return 0;
+    const upTo = evictableUpTo(this.#chunks(thread), lane, (runId) => {
+      const run = this.#statements.record.get(thread, 'run', toSafeKey(runId)) as { body: string } | undefined;
+      return run !== undefined && isOver(readJson(run.body) as Run | undefined, olderThanMs);
     });
     if (upTo === 0) return 0;
     const { first } = this.#statements.chunkBehind.get(thread, 0) as { first: number };
@@ -74,7 +78,7 @@ function prepare(db: Database) {
       `select id as thread, (select first_at from event where thread = id order by last limit 1) as atMs
        from thread where id > ? order by id limit ?`,
     ),
-    run: db.prepare(`select body from record where thread = ? and kind = 'run' and id = ?`),
+    record: db.prepare('select body from record where thread = ? and kind = ? and id = ?'),
     chunkBehind: db.prepare('select first, last, body from event where thread = ? and last > ? order by last limit 1'),
     remove: db.prepare('delete from event where thread = ? and last <= ?'),
     add: db.prepare('insert into event (thread, last, first, first_at, last_at, v, body) values (?, ?, ?, ?, ?, ?, ?)'),

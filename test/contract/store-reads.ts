@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
+import type { Lane } from '../../src/lane/lane.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import type { NewStorage } from '../support/open-stores.ts';
 import {
   allEvents,
+  change,
   claimed,
   event,
   inParallel,
@@ -219,6 +221,35 @@ export function storeReads(newStorage: NewStorage): void {
       await using again = await storage.open({ clock });
       await check(again);
       expect(await again.update(thread, note(thread, 'next'))).toBe(8);
+    },
+  );
+
+  test(
+    'a purge leaves what a subscription has not delivered, and what its run did before',
+    { tags: 'old-events-are-purged' },
+    async () => {
+      await using storage = await newStorage();
+      const clock = new ManualClock();
+      await using store = await storage.open({ clock });
+      const subscribed = (runId: string, ...cursors: number[]): Partial<Lane> => ({
+        subscriptions: cursors.map((cursor) => ({ id: `${runId}/me/${cursor}`, runId, cursor, attempts: 0 })),
+      });
+      await store.update(thread, (lane) => ({
+        lane: { ...laneOf(thread, lane), head: 6, ...subscribed('later', 4, 2, 5) },
+        writes: [
+          runRecord(thread, 'r', { endedAtMs: 5, lastSeq: 6 }),
+          ...[1, 2, 3, 4, 5, 6].map((seq) => event(thread, { seq, atMs: 1, runId: 'r' }, notice(String(seq)))),
+        ],
+        outcome: 0,
+      }));
+      expect(await store.purge(9, 4)).toBe(2);
+      await store.update(thread, change(thread, subscribed('later', 4, 5)));
+      expect(await store.purge(9, 4)).toBe(2);
+      await store.update(thread, change(thread, subscribed('r', 5)));
+      expect(await store.purge(9, 4)).toBe(0);
+      expect(await noticesOf(store, thread)).toEqual(['5', '6']);
+      await store.update(thread, change(thread, { subscriptions: undefined }));
+      expect(await store.purge(9, 4)).toBe(2);
     },
   );
 

@@ -106,7 +106,7 @@ export function storeSearches(newStorage: NewStorage): void {
     expect((await store.ready(undefined, 10)).map((one) => one.thread.threadId)).toEqual(['ready']);
   });
 
-  test('held threads are those with a claim or being ended, in the order of their keys', async () => {
+  test('held threads are those with a claim, being ended or subscribed to, in the order of their keys', async () => {
     await using storage = await newStorage();
     const clock = new ManualClock(nowMs);
     const store = await storage.open({ clock });
@@ -117,19 +117,22 @@ export function storeSearches(newStorage: NewStorage): void {
     await set(store, 'c', { open: openRun('r', { is: 'stopping', claim, outcome, graceEndsAtMs: 5 }) });
     await set(store, 'd', { open: openRun('r', { is: 'ending', outcome }) }, 'else');
     await set(store, 'e', { open: openRun('r', { is: 'parked' }) });
+    await set(store, 'd', { subscriptions: [{ id: 'r/me/hook', runId: 'r', cursor: 0, attempts: 0 }] });
     await set(store, 'f', { open: openRun('r', { is: 'ready', availableAtMs: 1 }) });
     const check = async (of: Store, expected: readonly ThreadKey[]): Promise<void> => {
       expect(await of.held(undefined, 10)).toEqual(expected);
       expect(await of.held(expected[0], 2)).toEqual(expected.slice(1, 3));
       expect(await of.held(expected.at(-1), 2)).toEqual([]);
     };
-    const held = [threadOf('d', 'else'), threadOf('a'), threadOf('b'), threadOf('c')];
+    const held = [threadOf('d', 'else'), threadOf('a'), threadOf('b'), threadOf('c'), threadOf('d')];
     await check(store, held);
     await store.close();
     await using again = await storage.open({ clock });
     await check(again, held);
     await set(again, 'a', { open: undefined });
     await set(again, 'e', { open: openRun('r', running('t')) });
+    await check(again, [threadOf('d', 'else'), threadOf('b'), threadOf('c'), threadOf('d'), threadOf('e')]);
+    await set(again, 'd', { subscriptions: undefined });
     await check(again, [threadOf('d', 'else'), threadOf('b'), threadOf('c'), threadOf('e')]);
   });
 

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { Role, type Part, type SendMessageRequest, type StreamResponse, type Task } from '@a2a-js/sdk';
 import { type Client, ClientFactory, JsonRpcTransportFactory, RestTransportFactory } from '@a2a-js/sdk/client';
 import { a2aAdapter, type A2aOptions } from '../../adapters/a2a/adapter.ts';
+import { TaskPusher } from '../../adapters/a2a/task-pusher.ts';
 import { agUiAdapter } from '../../adapters/ag-ui/adapter.ts';
 import type { Log } from '../../src/adapter.ts';
 import type { Agent } from '../../src/agents/agent.ts';
@@ -12,7 +13,8 @@ import { DemoAgent } from '../../src/agents/demo/demo-agent.ts';
 import { AgentRegistry } from '../../src/agents/registry.ts';
 import { systemClock } from '../../src/clock.ts';
 import { TimeOrderedIds } from '../../src/ids.ts';
-import { Mailbox } from '../../src/mailbox/mailbox.ts';
+import { Mailbox, pushRules } from '../../src/mailbox/mailbox.ts';
+import { WebhookSender } from '../../src/push/webhook-sender.ts';
 import { MemoryStore } from '../../src/stores/memory-store.ts';
 import { limits } from './mailbox-fixture.ts';
 
@@ -32,7 +34,14 @@ export async function serveA2a(options: Partial<A2aOptions> = {}, agents?: reado
   const log: Log = { debug: write, info: write, warn: write, error: write };
   const registry = new AgentRegistry(agents ?? [new DemoAgent({ id: 'demo', clock, counter: new MemoryCounter() })]);
   const store = new MemoryStore({ clock });
-  const mailbox = new Mailbox({ store, agents: registry, clock, ids: new TimeOrderedIds(), limits, log });
+  const push = {
+    sender: new WebhookSender({ clock, allow: ['127.0.0.0/8'] }),
+    pushers: { a2a: new TaskPusher({ gateway: () => mailbox, shown: new Set() }) },
+    rules: { ...pushRules, backoffBaseMs: 5 },
+    maxSending: 8,
+  };
+  const ids = new TimeOrderedIds();
+  const mailbox: Mailbox = new Mailbox({ store, agents: registry, clock, ids, limits, log, push });
   await mailbox.start();
   let url = '';
   const a2a = a2aAdapter({ gateway: mailbox, clock, baseUrl: () => url, callerIs: 'person', ...options });

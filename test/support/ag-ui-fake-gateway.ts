@@ -81,6 +81,9 @@ export class FakeGateway implements Gateway {
     throw new Error('this gateway has no tickets to manage');
   }
 
+  get subscriptions(): never {
+    throw new Error('this gateway has no subscriptions to manage');
+  }
   get queue(): never {
     throw new Error('this gateway has no queue to manage');
   }

@@ -5,8 +5,10 @@ import type { Message } from '../../schemas/message.ts';
 import { textOf } from '../../schemas/part.ts';
 import type { Run } from '../../schemas/run.ts';
 import type { RunEvent } from '../../schemas/run-event.ts';
+import type { SubscriptionRecord } from '../../schemas/subscription.ts';
 import type { Ticket } from '../../schemas/ticket.ts';
 import { emptyView, foldEvent, messagesOf } from '../../src/events/view.ts';
+import { subscriptionKey } from '../../src/lane/filing.ts';
 import type { Lane } from '../../src/lane/lane.ts';
 import type { RecordKind, Records } from '../../src/lane/records.ts';
 import { activationId, type Store } from '../../src/mailbox/store.ts';
@@ -26,6 +28,8 @@ interface Facts {
   readonly requests: ReadonlyMap<string, ActivationRequest>;
   readonly messages: ReadonlyMap<string, Message>;
   readonly tickets: ReadonlyMap<string, Ticket>;
+  /** By the ids of their records. */
+  readonly subscriptions: ReadonlyMap<string, SubscriptionRecord>;
   /** The number of the first event that is kept; what is older was evicted. */
   readonly firstKept: number;
 }
@@ -92,6 +96,7 @@ async function readThread(store: StoreReader, thread: ThreadKey): Promise<Facts 
     requests: await readRecords(store, thread, 'request', ({ door, key }) => activationId(door, key)),
     messages: await readRecords(store, thread, 'message', (message) => message.id),
     tickets: await readRecords(store, thread, 'ticket', (ticket) => ticket.id),
+    subscriptions: await readRecords(store, thread, 'subscription', subscriptionKey),
     firstKept: events[0]?.seq ?? lane.head + 1,
   };
 }
@@ -123,6 +128,29 @@ function checkThread(facts: Facts, report: Report): void {
   checkTickets(facts, report);
   for (const activation of facts.activations.values()) checkActivation(facts, activation, report);
   checkMessages(facts, report);
+  checkSubscriptions(facts, report);
+}
+
+/** What is active is in the lane, with all that it has still to deliver in the log; what is not is not. */
+function checkSubscriptions({ lane, runs, subscriptions, firstKept }: Facts, report: Report): void {
+  const moving = lane.subscriptions ?? [];
+  for (const { id, runId, cursor, claim, wakeAtMs } of moving) {
+    const run = runs.get(runId);
+    const record = subscriptions.get(id);
+    if (record?.state.is !== 'active') report(`subscription ${id} is in the lane, its record not active`);
+    if (record?.runId !== runId || run === undefined)
+      report(`subscription ${id} follows ${runId}, which is not its run`);
+    if (cursor > lane.head) report(`subscription ${id} is at ${cursor}, beyond the log`);
+    if (cursor < firstKept - 1) report(`what subscription ${id} has not delivered was evicted`);
+    if (run?.status === 'done' && cursor >= (run.lastSeq ?? 0)) report(`subscription ${id} has outlived its run`);
+    if (claim !== undefined && wakeAtMs !== undefined) report(`subscription ${id} is followed, and waits`);
+  }
+  for (const [key, { id, threadId, scope, state }] of subscriptions) {
+    if (threadId !== lane.threadId || scope !== lane.scope) report(`subscription ${id} is of another thread`);
+    if (state.is === 'active' && !moving.some((one) => one.id === key))
+      report(`subscription ${id} is followed by nobody`);
+    if (state.is === 'dead' && state.cursor > lane.head) report(`subscription ${id} was given up beyond the log`);
+  }
 }
 
 /** Numbers have no gap, and time does not go back. */

@@ -34,6 +34,7 @@ export const rules: Rules = {
   ticketTtlMs: 7 * 86_400_000,
   queuePerThread: 100,
   queueInAll: 10_000,
+  push: { perRun: 10, perThread: 200, maxAttempts: 20, backoffBaseMs: 1000, backoffCapMs: 300_000 },
 };
 
 export const alice: Caller = { actor: 'alice', door: 'ag-ui', origin: 'user' };

@@ -9,6 +9,7 @@ import type { Command, CommandType, Outcomes, Started } from '../../src/lane/com
 import { claimOf, type Lane, nextDispatch, wakeAtMs } from '../../src/lane/lane.ts';
 import type { LaneDriver } from './lane-driver.ts';
 import { LanePlaces } from './lane-places.ts';
+import { LaneWebhooks } from './lane-webhooks.ts';
 
 interface KnownRun {
   state: 'created' | 'open' | 'done';
@@ -29,6 +30,7 @@ export class LaneModel {
   readonly repeatable: Command[] = [];
   /** Every token that was ever given. */
   readonly tokens: string[] = [];
+  readonly webhooks: LaneWebhooks;
   readonly #places: LanePlaces;
   readonly #runs = new Map<string, KnownRun>();
   readonly #tickets = new Map<string, 'open' | 'closed'>();
@@ -48,6 +50,7 @@ export class LaneModel {
   constructor(driver: LaneDriver) {
     this.driver = driver;
     this.#places = new LanePlaces((id) => driver.get('request', id));
+    this.webhooks = new LaneWebhooks(driver);
   }
 
   /** Does a command, watches what came of it, and does it again to see that nothing more does. */
@@ -103,7 +106,23 @@ export class LaneModel {
         this.perform({ type: 'tick' });
       }
     }
+    this.#drainWebhooks();
     this.#checkEnd();
+  }
+
+  /** Every subscription that is not given up is delivered to its end. */
+  #drainWebhooks(): void {
+    const { driver } = this;
+    for (const { id, claim } of driver.lane?.subscriptions ?? []) {
+      driver.nowMs = Math.max(driver.nowMs, driver.lane?.lastMs ?? 0) + driver.rules.push.backoffCapMs;
+      const fresh = driver.offer();
+      this.perform({ type: 'claimPush', id, claim: fresh, over: claim?.token });
+      for (const { seq } of this.webhooks.wantedBy(id)) {
+        this.webhooks.accept(id, seq);
+        this.perform({ type: 'pushed', id, token: fresh.token, upTo: seq });
+      }
+    }
+    expectTrue(driver.lane?.subscriptions === undefined, 'a subscription outlives what it is for');
   }
 
   finishing(): Command<'finish'> {
@@ -134,8 +153,9 @@ export class LaneModel {
   #repeatAtOnce<Type extends CommandType>(command: Command<Type>, outcome: Outcomes[Type]): void {
     const again = this.#tryOnly(command);
     if (again === undefined) {
-      // Its token is the id of a settlement, and gone with the claim that it gave back.
-      const gaveBack = command.type === 'settle' && 'is' in outcome && outcome.is !== 'done';
+      // Its token is the id of a settlement or a failure, and gone with the claim that it gave back.
+      const endsClaim = command.type === 'settle' || command.type === 'pushFailed';
+      const gaveBack = endsClaim && 'is' in outcome && outcome.is !== 'done';
       expectTrue(gaveBack, `${command.type} is refused when repeated`);
       return;
     }
@@ -163,6 +183,8 @@ export class LaneModel {
       case 'withdraw':
       case 'retract':
       case 'edit':
+      case 'pushed':
+      case 'pushFailed':
         this.repeatable.push(command);
         return;
       case 'cancel':
@@ -177,6 +199,9 @@ export class LaneModel {
       case 'create':
       case 'patch':
       case 'remove':
+      case 'subscribe':
+      case 'unsubscribe':
+      case 'claimPush':
       case 'tick':
     }
   }
@@ -204,10 +229,12 @@ export class LaneModel {
       this.#follow(event, command);
     }
     this.#places.settle(command);
+    if (command !== undefined) this.webhooks.follow(command, outcome, lane);
     if (command !== undefined && outcome !== undefined) this.#checkOffer(command, outcome, fresh.length > 0);
     if (command?.type === 'release') this.#checkRelease(before);
     if (command?.type === 'tick') this.#checkTick();
     if (command?.type === 'once' && outcome !== undefined && 'is' in outcome) this.#checkEffect(command, outcome.is);
+    this.webhooks.check(lane);
     this.#checkLane(lane);
     this.#checkRecords(lane);
     this.#checkMessages(lane);
@@ -334,7 +361,7 @@ export class LaneModel {
     const { open } = lane;
     const { rules, log } = this.driver;
     if (open === undefined) return undefined;
-    const times: number[] = [];
+    const times = this.webhooks.retriesAtMs.filter((at) => at > lane.lastMs);
     const last = (type: RunEvent['type']): RunEvent | undefined =>
       log.findLast((event) => event.runId === open.runId && event.type === type);
     if (open.phase.is === 'stopping') times.push((last('run.stopping')?.atMs ?? 0) + rules.graceMs);

@@ -5,7 +5,8 @@ import { textOf } from '../../schemas/part.ts';
 import type { Answer, Question } from '../../schemas/ticket.ts';
 import { Fault } from '../../src/fault.ts';
 import type { AgentTerms, Caller } from '../../src/lane/command.ts';
-import { claimOf } from '../../src/lane/lane.ts';
+import { subscriptionKey } from '../../src/lane/filing.ts';
+import { claimOf, type LaneSubscription } from '../../src/lane/lane.ts';
 import {
   agent,
   alice,
@@ -90,6 +91,9 @@ const weights = {
   discard: 1,
   patch: 1,
   tick: 5,
+  subscribe: 3,
+  unsubscribe: 1,
+  push: 9,
   clock: 6,
   repeat: 6,
 } as const;
@@ -243,6 +247,32 @@ export class LanePlay {
     patch: ({ a }) => {
       this.#model.perform({ type: 'patch', patch: { title: `title ${a % 3}`, metadata: { a } } });
     },
+    subscribe: ({ a, b, c }) => {
+      const name = a % 2 === 0 ? 'brief' : 'whole';
+      const subscription = {
+        id: name,
+        runId: this.#runForWebhook(b),
+        actor: c % 4 === 0 ? 'bob' : 'alice',
+        door: 'a2a',
+        target: { url: `https://hook.example/${c % 3}` },
+        filter: name === 'brief' ? 'status' : 'everything',
+      } as const;
+      const again = this.#driver.all('subscription').map(({ id, runId, actor, filter }) => {
+        return { ...subscription, id, runId, actor, filter };
+      });
+      const after = c % 4 === 0 ? undefined : pick([0, 0, b], c);
+      const deadOnRun = c % 9 === 0 ? 9 : 0;
+      const made = c % 3 === 0 && again.length > 0 ? pick(again, b) : subscription;
+      this.#model.perform({ type: 'subscribe', subscription: made, after, deadOnRun, claim: this.#driver.offer() });
+    },
+    unsubscribe: ({ a }) => {
+      const id = pickOr('run-0/alice/brief', this.#driver.all('subscription'), subscriptionKey, a);
+      this.#model.perform({ type: 'unsubscribe', id });
+    },
+    push: ({ a, b, c }) => {
+      const { subscriptions = [] } = this.#driver.lane ?? {};
+      if (subscriptions.length > 0) this.#push(pick(subscriptions, a), b, c);
+    },
     tick: () => {
       this.#model.perform({ type: 'tick' });
     },
@@ -320,6 +350,44 @@ export class LanePlay {
       id = parentId;
     }
     return list;
+  }
+
+  /** What a process does that follows a subscription: sends, fails, dies, or is one that another has taken over from. */
+  #push({ id, cursor, claim }: LaneSubscription, b: number, c: number): void {
+    const { webhooks } = this.#model;
+    if (claim === undefined || b % 7 === 0) {
+      const over = c % 5 === 0 ? 'token-0' : claim?.token;
+      this.#model.perform({ type: 'claimPush', id, claim: this.#driver.offer(), over });
+      return;
+    }
+    const token = b % 11 === 0 ? 'token-0' : claim.token;
+    const [next] = webhooks.wantedBy(id);
+    if (next === undefined) {
+      const upTo = pick([this.#driver.lane?.head ?? 0, cursor, cursor + 1_000_000], c);
+      this.#model.perform({ type: 'pushed', id, token, upTo });
+      return;
+    }
+    if (c % 3 === 0) {
+      const fault = { code: 'upstream-failed', message: 'it answered 500', retryable: true } as const;
+      const upTo = c % 2 === 0 ? cursor : next.seq - 1;
+      const retryAfterMs = pick([0, 10, 4_000, year], b);
+      this.#model.perform({ type: 'pushFailed', id, token, upTo, fault, final: c % 5 === 0, retryAfterMs });
+      return;
+    }
+    if (token !== claim.token) {
+      this.#model.perform({ type: 'pushed', id, token, upTo: next.seq });
+      return;
+    }
+    webhooks.accept(id, next.seq);
+    if (b % 5 === 0) webhooks.crash(id);
+    else this.#model.perform({ type: 'pushed', id, token, upTo: next.seq });
+  }
+
+  /** Some that are done, and those that are not. */
+  #runForWebhook(choice: number): string {
+    const { open, queue = [] } = this.#driver.lane ?? {};
+    const waiting = [...(open === undefined ? [] : [open]), ...queue];
+    return choice % 4 > 0 && waiting.length > 0 ? pick(waiting, choice).runId : this.#run(choice);
   }
 
   #write(write: () => unknown): void {

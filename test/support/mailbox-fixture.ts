@@ -7,6 +7,7 @@ import type { Submission } from '../../src/gateway.ts';
 import { TimeOrderedIds } from '../../src/ids.ts';
 import type { Log } from '../../src/log.ts';
 import { Mailbox, type MailboxLimits } from '../../src/mailbox/mailbox.ts';
+import type { PushPorts } from '../../src/mailbox/outbox.ts';
 import type { Store } from '../../src/mailbox/store.ts';
 import { MemoryStore } from '../../src/stores/memory-store.ts';
 import { until } from './until.ts';
@@ -77,7 +78,7 @@ export interface Fixture {
 /** A running mailbox with one scripted agent. */
 export async function open(
   agent: Agent,
-  options: { store?: Store; clock?: Clock; limits?: Partial<MailboxLimits> } = {},
+  options: { store?: Store; clock?: Clock; limits?: Partial<MailboxLimits>; push?: PushPorts } = {},
 ): Promise<Fixture> {
   const clock = options.clock ?? systemClock;
   const store = options.store ?? new MemoryStore({ clock });
@@ -94,6 +95,7 @@ export async function open(
     ids: new TimeOrderedIds(),
     limits: { ...limits, ...options.limits },
     log,
+    ...(options.push === undefined ? {} : { push: options.push }),
   });
   await mailbox.start();
   const events = (threadId = 't'): Promise<readonly RunEvent[]> =>

@@ -1,8 +1,10 @@
 import type { ThreadKey } from '../../schemas/id.ts';
+import type { SubscriptionRecord } from '../../schemas/subscription.ts';
 import type { Run } from '../../schemas/run.ts';
 import type { Thread } from '../../schemas/thread.ts';
 import type { Ticket } from '../../schemas/ticket.ts';
 import type { EventBody, RunEvent } from '../../schemas/run-event.ts';
+import { subscriptionKey } from '../../src/lane/filing.ts';
 import {
   emptyLane,
   type Lane,
@@ -176,6 +178,24 @@ export function ticketRecord(thread: ThreadKey, id: string, closed?: Ticket['clo
     closed,
   };
   return { op: 'put', kind: 'ticket', id, value };
+}
+
+/** Given up, if it says when. */
+export function subscriptionRecord(thread: ThreadKey, runId: string, diedAtMs?: number): Write {
+  const fault = { code: 'upstream-failed', message: 'it answered 500', retryable: true } as const;
+  const value: SubscriptionRecord = {
+    id: 'hook',
+    runId,
+    threadId: thread.threadId,
+    scope: thread.scope,
+    actor: 'someone',
+    door: 'control',
+    target: { url: 'https://hook.example/' },
+    filter: 'status',
+    createdAtMs: 0,
+    state: diedAtMs === undefined ? { is: 'active' } : { is: 'dead', fault, atMs: diedAtMs, attempts: 1, cursor: 0 },
+  };
+  return { op: 'put', kind: 'subscription', id: subscriptionKey(value), value };
 }
 
 export function threadRecord(thread: ThreadKey, createdAtMs: number, contextId: string = thread.threadId): Write {

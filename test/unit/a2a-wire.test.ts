@@ -271,7 +271,7 @@ describe('a client of 0.3', () => {
 
 describe('a card', () => {
   const demo = JSON.parse(readFileSync(new URL('../golden/a2a/agent.json', import.meta.url), 'utf8')) as never;
-  const surroundings = { baseUrl: 'https://agents.example.com', needsToken: true };
+  const surroundings = { baseUrl: 'https://agents.example.com', needsToken: true, pushes: true };
 
   it('has the shape of its version', async () => {
     const card = cardOf(demo, surroundings);

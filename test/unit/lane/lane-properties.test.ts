@@ -17,7 +17,8 @@ describe('any sequence of commands', () => {
       let steps = 0;
       await fc.assert(
         fc.asyncProperty(fc.array(anyMove, { maxLength: 130, size: 'max' }), async (moves) => {
-          const driver = new LaneDriver({ maxAttempts: 3, maxInterruptions: 3, queuePerThread: 6 });
+          const push = { perRun: 3, perThread: 6, maxAttempts: 3, backoffBaseMs: 1000, backoffCapMs: 5000 };
+          const driver = new LaneDriver({ maxAttempts: 3, maxInterruptions: 3, queuePerThread: 6, push });
           const model = new LaneModel(driver);
           const play = new LanePlay(model);
           for (const move of moves) play.play(move);

@@ -13,6 +13,7 @@ import {
   pendingInput,
   queuedRun,
   runRecord,
+  subscriptionRecord,
   threadOf,
   threadRecord,
   ticketRecord,
@@ -41,7 +42,17 @@ interface Put {
 type Move = { readonly turns: readonly Turn[] } | 'reopen' | 'kill';
 
 const put = fc.record<Put>({
-  kind: fc.constantFrom('run', 'run', 'ticket', 'ticket', 'thread', 'memory', 'removed run', 'removed ticket'),
+  kind: fc.constantFrom(
+    'run',
+    'run',
+    'ticket',
+    'ticket',
+    'thread',
+    'subscription',
+    'memory',
+    'removed run',
+    'removed ticket',
+  ),
   id: fc.constantFrom(...ids),
   change: fc.nat(atMost),
 });
@@ -59,9 +70,11 @@ const move = fc.oneof(
 );
 const query = fc.record<ListQuery<ListedKind>>({
   scope: fc.constantFrom(...scopes),
-  kind: fc.constantFrom('run', 'ticket', 'thread'),
+  kind: fc.constantFrom('run', 'ticket', 'thread', 'subscription'),
   threadId: fc.option(fc.constantFrom(...names), { nil: undefined }),
-  label: fc.option(fc.constantFrom('created', 'running', 'done', 'open', 'closed', ...contexts), { nil: undefined }),
+  label: fc.option(fc.constantFrom('created', 'running', 'done', 'open', 'closed', 'active', 'dead', ...contexts), {
+    nil: undefined,
+  }),
   before: fc.option(fc.constantFrom(...names.flatMap((name) => ids.map((id) => `${name}${id}`)), '000000000000002:a'), {
     nil: undefined,
   }),
@@ -127,6 +140,8 @@ function writeOf(thread: ReturnType<typeof threadOf>, { kind, id: end, change }:
     case 'thread':
       // Its place never changes.
       return threadRecord(thread, names.indexOf(thread.threadId) + 1, contexts[change % contexts.length]);
+    case 'subscription':
+      return subscriptionRecord(thread, id, change === 0 ? undefined : change);
     case 'memory':
       return memory(id, change);
     case 'removed run':

@@ -1,0 +1,76 @@
+// What a task's webhooks are told: the frames of its stream, one request each.
+// https://a2a-protocol.org/v1.0.1/specification/#433-push-notification-payload
+import { StreamResponse } from '@a2a-js/sdk';
+import type { RunEvent } from '../../schemas/run-event.ts';
+import type { Subscription } from '../../schemas/subscription.ts';
+import { Fault } from '../../src/fault.ts';
+import type { Caller, Gateway, Pusher, PushRequest } from '../../src/gateway.ts';
+import { isTerminal, type ShownWork, type TaskFold } from './task-fold.ts';
+import { Tasks } from './tasks.ts';
+
+export interface TaskPusherOptions {
+  /** Asked for when there is something to tell: the gateway is made with its pushers. */
+  readonly gateway: () => Gateway;
+  readonly shown: ReadonlySet<ShownWork>;
+  /** How many tasks are remembered between two looks; what is not is folded again. */
+  readonly maxRemembered?: number;
+}
+
+interface Place {
+  readonly fold: TaskFold;
+  /** The last event that is in it. */
+  at: number;
+}
+
+export class TaskPusher implements Pusher {
+  readonly tokenHeader = 'X-A2A-Notification-Token';
+  readonly #options: TaskPusherOptions;
+  /** The least recently told first. */
+  readonly #remembered = new Map<string, Place>();
+
+  constructor(options: TaskPusherOptions) {
+    this.#options = options;
+  }
+
+  async encodePush(subscription: Subscription, events: readonly RunEvent[]): Promise<readonly PushRequest[]> {
+    const [first] = events;
+    if (first === undefined) return [];
+    const gateway = this.#options.gateway();
+    const { scope, actor, door, runId } = subscription;
+    const caller: Caller = { scope, actor, door, origin: 'agent' };
+    const report = await gateway.runs.find(caller, runId);
+    if (report === undefined) throw new Fault('not-found', `no run has the id ${runId}`);
+    const { agentId } = report.run;
+    const tasks = new Tasks({ gateway, agentId, shown: this.#options.shown });
+
+    const key = JSON.stringify([scope, runId, actor, subscription.id]);
+    const known = this.#remembered.get(key);
+    this.#remembered.delete(key);
+    // What is told again, after a failure, begins before what is remembered.
+    const place =
+      known !== undefined && known.at < first.seq
+        ? known
+        : { fold: await tasks.foldBefore(caller, runId, first.seq), at: first.seq - 1 };
+
+    const requests: PushRequest[] = [];
+    for (const event of events) {
+      if (event.seq > place.at + 1) await tasks.foldBetween(caller, subscription, place.fold, [place.at, event.seq]);
+      for (const payload of place.fold.fold(event)) {
+        const body = JSON.stringify(StreamResponse.toJSON({ payload }));
+        requests.push({ headers, body, upTo: event.seq });
+      }
+      place.at = event.seq;
+    }
+    if (!isTerminal(place.fold.state)) this.#remember(key, place);
+    return requests;
+  }
+
+  #remember(key: string, place: Place): void {
+    const { maxRemembered = 1000 } = this.#options;
+    this.#remembered.set(key, place);
+    const [oldest] = this.#remembered.keys();
+    if (this.#remembered.size > maxRemembered && oldest !== undefined) this.#remembered.delete(oldest);
+  }
+}
+
+const headers = { 'Content-Type': 'application/a2a+json', 'A2A-Version': '1.0' };
