@@ -26,10 +26,12 @@ interface MemoryThread {
   chunks: EventChunk[];
 }
 
-/** Keeps the same texts as the file engine, for as long as the process lives. Searches look at every thread. */
+/** Keeps the same texts as the file engine, for as long as the process lives. Searches but `locate` look at every thread. */
 export class MemoryEngine implements Engine {
   readonly #threads = new Map<number, MemoryThread>();
   readonly #ids = new Map<Scope, Map<string, number>>();
+  /** Where runs and tickets are, by scope, kind and id: each request of one looks there. */
+  readonly #places = new Map<string, StoredThread>();
   #lastId = 0;
 
   newThread(key: ThreadKey): StoredThread {
@@ -92,10 +94,7 @@ export class MemoryEngine implements Engine {
   }
 
   locate(scope: Scope, kind: 'run' | 'ticket', id: string): ThreadKey | undefined {
-    for (const { stored, records } of this.#threads.values()) {
-      if (stored.key.scope === scope && records.get(kind)?.has(id) === true) return stored.key;
-    }
-    return undefined;
+    return this.#places.get(placeOf(scope, kind, id))?.key;
   }
 
   due(beforeMs: number, limit: number): ThreadKey[] {
@@ -169,6 +168,9 @@ export class MemoryEngine implements Engine {
   #apply(change: Change): void {
     const { id, key } = change.thread;
     if (change.is === 'drop') {
+      for (const [kind, ofKind] of this.#threads.get(id)?.records ?? []) {
+        for (const name of ofKind.keys()) this.#places.delete(placeOf(key.scope, kind, name));
+      }
       this.#threads.delete(id);
       this.#ids.get(key.scope)?.delete(key.threadId);
       return;
@@ -184,8 +186,14 @@ export class MemoryEngine implements Engine {
       const ofKind = thread.records.get(record.kind) ?? new Map<string, MemoryRecord>();
       thread.records.set(record.kind, ofKind);
       const { id: name, text, filed } = record;
-      if (text === undefined) ofKind.delete(name);
-      else ofKind.set(name, { text, filed });
+      const isLocated = record.kind === 'run' || record.kind === 'ticket';
+      if (text === undefined) {
+        ofKind.delete(name);
+        if (isLocated) this.#places.delete(placeOf(key.scope, record.kind, name));
+      } else {
+        ofKind.set(name, { text, filed });
+        if (isLocated) this.#places.set(placeOf(key.scope, record.kind, name), thread.stored);
+      }
     }
     thread.chunks.push(...change.chunks);
   }
@@ -233,6 +241,10 @@ export class MemoryEngine implements Engine {
       index.ready === undefined ? [] : [{ ...index.ready, id: stored.id, thread: stored.key }],
     );
   }
+}
+
+function placeOf(scope: Scope, kind: RecordKind, id: string): string {
+  return JSON.stringify([scope, kind, id]);
 }
 
 function firstBehind(after: string, names: readonly string[]): string | undefined {
