@@ -1,3 +1,4 @@
+import { a2aAdapter } from '../adapters/a2a/adapter.ts';
 import { agUiAdapter } from '../adapters/ag-ui/adapter.ts';
 import { Config } from '../schemas/config.ts';
 import type { Agent } from '../src/agents/agent.ts';
@@ -15,19 +16,20 @@ export interface Served {
   submit(threadId: string): Promise<Receipt>;
 }
 
-/** A whole gateway over a file store, with one agent, for as long as the work takes. */
+/** A whole gateway over a store, on disk if not said otherwise, with one agent, for as long as the work takes. */
 export async function serving<Result>(
   run: Agent['run'],
-  change: { mergeWindowMs?: number },
+  { kind = 'file', ...change }: { kind?: 'file' | 'memory'; mergeWindowMs?: number },
   work: (served: Served) => Promise<Result>,
 ): Promise<Result> {
   return onDisk(async (directory) => {
-    const store = await openStore('file', directory);
+    const store = await openStore(kind, directory);
     const mailbox = await openMailbox(store, benchAgent(run), change);
     const log = createLog({ pretty: false, level: 'silent' }, process.stderr);
+    const shared = { gateway: mailbox, clock: systemClock };
     const server = new HttpServer({
       settings: Config.parse({ port: 0 }),
-      adapters: [agUiAdapter({ gateway: mailbox, clock: systemClock })],
+      adapters: [agUiAdapter(shared), a2aAdapter({ ...shared, baseUrl: () => 'http://localhost' })],
       about: () => ({}),
       storeHealth: () => store.health(),
       clock: systemClock,
