@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -8,6 +7,7 @@ import { jsonRpcHandler, UserBuilder } from '@a2a-js/sdk/server/express';
 import express from 'express';
 import { cardOf } from '../adapters/a2a/card.ts';
 import type { Calls } from './a2a-calls.ts';
+import { runClient } from './client.ts';
 import { answer, benchAgent } from './fixture.ts';
 import { serving } from './serving.ts';
 import { quantile, type Row } from './table.ts';
@@ -21,11 +21,14 @@ const said = 'a short answer of a few words';
 export async function a2a(calls: number): Promise<readonly Row[]> {
   const measured = new Map<string, Calls>();
   const measure = async (name: string, url: string): Promise<void> => {
-    await load(url, { method: 'SendMessage', connections: 16, calls: calls / 4 });
+    await runClient('a2a-calls.ts', [url, 'SendMessage', 16, calls / 4]);
     for (const method of methods) {
       for (const connections of [1, 16, 64]) {
         const count = connections === 1 ? calls / 4 : calls;
-        measured.set(`${name} ${method} ${connections}`, await load(url, { method, connections, calls: count }));
+        measured.set(
+          `${name} ${method} ${connections}`,
+          await runClient('a2a-calls.ts', [url, method, connections, count]),
+        );
       }
     }
   };
@@ -105,18 +108,4 @@ async function listening(listener: RequestListener, work: (url: string) => Promi
     server.closeAllConnections();
     server.close();
   }
-}
-
-async function load(
-  url: string,
-  { method, connections, calls }: { readonly method: Method; readonly connections: number; readonly calls: number },
-): Promise<Calls> {
-  const script = new URL('a2a-calls.ts', import.meta.url).pathname;
-  const args = ['--import', './scripts/typescript.mjs', script, url, method, String(connections), String(calls)];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  let text = '';
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-  const [code] = (await once(child, 'close')) as [number | null];
-  if (code !== 0) throw new Error(`the client ended with ${code}`);
-  return JSON.parse(text) as Calls;
 }

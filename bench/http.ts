@@ -1,7 +1,6 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import type { RunEventBody } from '../schemas/run-event.ts';
 import { bareSse } from './bare-sse.ts';
+import { runClient } from './client.ts';
 import { answer } from './fixture.ts';
 import type { Load } from './load.ts';
 import { serving } from './serving.ts';
@@ -73,18 +72,6 @@ async function* talk(_: unknown, context: { id(key: string): string }): AsyncGen
   yield { type: 'text.ended', id };
 }
 
-async function load(url: string, { connections, runs }: { connections: number; runs: number }): Promise<Load> {
-  const script = new URL('load.ts', import.meta.url).pathname;
-  const child = spawn(
-    process.execPath,
-    ['--import', './scripts/typescript.mjs', script, url, String(connections), String(runs)],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  );
-  let text = '';
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-  const [code] = (await once(child, 'close')) as [number | null];
-  if (code !== 0) throw new Error(`the client ended with ${code}`);
-  return JSON.parse(text) as Load;
+function load(url: string, { connections, runs }: { connections: number; runs: number }): Promise<Load> {
+  return runClient('load.ts', [url, connections, runs]);
 }

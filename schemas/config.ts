@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { WhenBusy } from './activation.ts';
 import { Actor, AgentId, Scope } from './id.ts';
+import { PushFilter } from './subscription.ts';
 
 /** An object without other keys; an unknown one is answered with those that there are. */
 function section<Shape extends z.ZodRawShape>(shape: Shape) {
@@ -138,10 +139,9 @@ export const Config = section({
       .array(z.enum(['reasoning', 'tools', 'plans', 'steps']))
       .default(['tools', 'plans', 'steps'])
       .describe('what of the work is told as status messages, beside artifacts'),
-    push: z
-      .enum(['status', 'everything'])
-      .default('status')
-      .describe('what webhooks are told: how the task stands, or each frame of its stream'),
+    push: PushFilter.default('status').describe(
+      'what webhooks are told: how the task stands, or each frame of its stream',
+    ),
     maxWaitMs: duration(60_000, 'how long SendMessage waits for its task; then the task is answered as it is'),
     cancelWaitMs: duration(6_000, 'how long CancelTask waits for the task to end'),
     cardMaxAgeS: z.int().min(0).default(3600).describe('how long agent cards may be kept, in seconds'),

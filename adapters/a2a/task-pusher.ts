@@ -1,12 +1,13 @@
 // What a task's webhooks are told: the frames of its stream, one request each.
 // https://a2a-protocol.org/v1.0.1/specification/#433-push-notification-payload
 import { StreamResponse } from '@a2a-js/sdk';
+import type { RunId } from '../../schemas/id.ts';
 import type { RunEvent } from '../../schemas/run-event.ts';
 import type { Subscription } from '../../schemas/subscription.ts';
 import { Fault } from '../../src/fault.ts';
 import type { Caller, Gateway, Pusher, PushRequest } from '../../src/gateway.ts';
 import { isTerminal, type ShownWork, type TaskFold } from './task-fold.ts';
-import { Tasks } from './tasks.ts';
+import { foldBetween, Tasks } from './tasks.ts';
 
 export interface TaskPusherOptions {
   /** Asked for when there is something to tell: the gateway is made with its pushers. */
@@ -36,25 +37,18 @@ export class TaskPusher implements Pusher {
     const [first] = events;
     if (first === undefined) return [];
     const gateway = this.#options.gateway();
-    const { scope, actor, door, runId } = subscription;
+    const { scope, actor, door, runId, threadId } = subscription;
     const caller: Caller = { scope, actor, door, origin: 'agent' };
-    const report = await gateway.runs.find(caller, runId);
-    if (report === undefined) throw new Fault('not-found', `no run has the id ${runId}`);
-    const { agentId } = report.run;
-    const tasks = new Tasks({ gateway, agentId, shown: this.#options.shown });
-
     const key = JSON.stringify([scope, runId, actor, subscription.id]);
     const known = this.#remembered.get(key);
     this.#remembered.delete(key);
     // What is told again, after a failure, begins before what is remembered.
-    const place =
-      known !== undefined && known.at < first.seq
-        ? known
-        : { fold: await tasks.foldBefore(caller, runId, first.seq), at: first.seq - 1 };
+    const isKnown = known !== undefined && known.at < first.seq;
+    const place = isKnown ? known : await this.#placeBefore(caller, runId, first.seq);
 
     const requests: PushRequest[] = [];
     for (const event of events) {
-      if (event.seq > place.at + 1) await tasks.foldBetween(caller, subscription, place.fold, [place.at, event.seq]);
+      await foldBetween(gateway, caller, { threadId, fold: place.fold, after: place.at, before: event.seq });
       for (const payload of place.fold.fold(event)) {
         const body = JSON.stringify(StreamResponse.toJSON({ payload }));
         requests.push({ headers, body, upTo: event.seq });
@@ -63,6 +57,14 @@ export class TaskPusher implements Pusher {
     }
     if (!isTerminal(place.fold.state)) this.#remember(key, place);
     return requests;
+  }
+
+  async #placeBefore(caller: Caller, runId: RunId, seq: number): Promise<Place> {
+    const gateway = this.#options.gateway();
+    const report = await gateway.runs.find(caller, runId);
+    if (report === undefined) throw new Fault('not-found', `no run has the id ${runId}`);
+    const tasks = new Tasks({ gateway, agentId: report.run.agentId, shown: this.#options.shown });
+    return { fold: await tasks.foldBefore(caller, runId, seq), at: seq - 1 };
   }
 
   #remember(key: string, place: Place): void {

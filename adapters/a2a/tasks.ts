@@ -2,7 +2,7 @@
 import type { Message, StreamResponse, Task, TaskState } from '@a2a-js/sdk';
 import { TaskNotFoundError } from '@a2a-js/sdk/errors';
 import type { RunReport, ThreadStatus } from '../../schemas/control.ts';
-import type { RunId } from '../../schemas/id.ts';
+import type { RunId, ThreadId } from '../../schemas/id.ts';
 import type { Message as ThreadMessage } from '../../schemas/message.ts';
 import type { Run } from '../../schemas/run.ts';
 import type { RunEvent } from '../../schemas/run-event.ts';
@@ -202,20 +202,6 @@ export class Tasks {
     return (await this.#foldTo(caller, found, seq - 1)) ?? this.#empty(found);
   }
 
-  /** Folds the events between two, neither included. */
-  async foldBetween(
-    caller: Caller,
-    { threadId }: Pick<Run, 'threadId'>,
-    fold: TaskFold,
-    [after, before]: readonly [number, number],
-  ): Promise<void> {
-    for (let at = after; at < before - 1;) {
-      const page = await this.#options.gateway.events(caller, threadId, at, Math.min(pageSize, before - 1 - at));
-      for (const event of page) fold.fold(event);
-      at = page.at(-1)?.seq ?? before;
-    }
-  }
-
   /** Undefined when there is no log of it, or not any more. */
   async #foldTo(caller: Caller, found: FoundTask, seq: number): Promise<TaskFold | undefined> {
     const fold = this.#empty(found);
@@ -224,7 +210,7 @@ export class Tasks {
     if (firstSeq === undefined) return status === 'done' ? undefined : fold;
     const upTo = Math.min(seq, lastSeq ?? seq);
     try {
-      await this.foldBetween(caller, { threadId }, fold, [firstSeq - 1, upTo + 1]);
+      await foldBetween(this.#options.gateway, caller, { threadId, fold, after: firstSeq - 1, before: upTo + 1 });
     } catch (thrown) {
       if (Fault.from(thrown).code === 'cursor-expired') return undefined;
       throw thrown;
@@ -249,6 +235,26 @@ export class Tasks {
         messages.flatMap((message, index) => encodeInput(message, activation.messageIds[index] ?? '', name) ?? []),
       );
     return { ...task, history: [...task.history, ...waiting] };
+  }
+}
+
+interface Stretch {
+  readonly threadId: ThreadId;
+  readonly fold: TaskFold;
+  readonly after: number;
+  readonly before: number;
+}
+
+/** Folds the events between two numbers of a thread's log, neither included. */
+export async function foldBetween(
+  gateway: Gateway,
+  caller: Caller,
+  { threadId, fold, after, before }: Stretch,
+): Promise<void> {
+  for (let at = after; at < before - 1;) {
+    const page = await gateway.events(caller, threadId, at, Math.min(pageSize, before - 1 - at));
+    for (const event of page) fold.fold(event);
+    at = page.at(-1)?.seq ?? before;
   }
 }
 

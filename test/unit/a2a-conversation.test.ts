@@ -43,6 +43,8 @@ describe.each(['JSONRPC', 'HTTP+JSON'] as const)('over %s', (binding) => {
     ['/steer 1', TASK_STATE_COMPLETED, 'All steps are done: 1.'],
     ['/fail transient 1', TASK_STATE_COMPLETED, ''],
     ['/fail permanent', TASK_STATE_FAILED, ''],
+    ['/count 3', TASK_STATE_INPUT_REQUIRED, ''],
+    ['/frontend', TASK_STATE_COMPLETED, ''],
   ])('a task does %s', async (command, state, text) => {
     await using server = await serveA2a();
     const client = await connect(server.url, binding);
