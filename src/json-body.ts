@@ -1,9 +1,19 @@
 import type { IncomingMessage } from 'node:http';
 import { Fault } from './fault.ts';
 
+/** What a `Content-Type` says without its parameters; empty where there is none. */
+export function mediaTypeOf(contentType: string | undefined): string {
+  return contentType?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
+}
+
 /** Whether a `Content-Type` says JSON. */
 export function isJson(contentType: string | undefined): boolean {
-  return contentType?.split(';', 1)[0]?.trim().toLowerCase() === 'application/json';
+  return mediaTypeOf(contentType) === 'application/json';
+}
+
+/** Whether a request has a body: one without it has neither header. https://www.rfc-editor.org/rfc/rfc9112#section-6 */
+export function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 /** The body of a request as JSON. @throws Fault `too-large`, `invalid-request` */

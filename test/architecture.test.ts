@@ -64,6 +64,7 @@ const table: Readonly<Record<Part, Row>> = {
       'src/manifest.ts',
       'src/sse.ts',
       'src/trace-context.ts',
+      'src/url-path.ts',
       'schemas',
     ],
     ...anything,

@@ -5,9 +5,10 @@ import type { Exchange } from '../../src/adapter.ts';
 import type { Clock } from '../../src/clock.ts';
 import { Fault } from '../../src/fault.ts';
 import type { Gateway } from '../../src/gateway.ts';
+import { decodeSegment } from '../../src/url-path.ts';
 import { a2aPrefix, cardOf, type CardSurroundings, encodeCard, encodeHybridCard, urlOf } from './card.ts';
 import { encodeRestError } from './faults.ts';
-import { answer, decodeSegment, headerOf } from './http.ts';
+import { answer, headerOf } from './http.ts';
 import { requestedVersion } from './version.ts';
 
 /** Of the default agent, on the origin. */

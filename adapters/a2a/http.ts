@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ExtensionSupportRequiredError } from '@a2a-js/sdk/errors';
 import type { AgentCard } from '@a2a-js/sdk';
-import { Fault } from '../../src/fault.ts';
 
 export function headerOf(request: IncomingMessage, name: string): string | undefined {
   const value = [request.headers[name]].flat()[0];
@@ -42,17 +41,4 @@ export function answer(response: ServerResponse, { status, body, contentType }: 
   const headers = { 'cache-control': 'no-store', ...(body === undefined ? {} : { 'content-type': contentType }) };
   response.writeHead(status, headers);
   response.end(text);
-}
-
-/** @throws Fault `invalid-request` */
-export function decodeSegment(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch (cause) {
-    throw new Fault('invalid-request', 'the path is not well encoded', { cause });
-  }
-}
-
-export function mediaTypeOf(request: IncomingMessage): string {
-  return headerOf(request, 'content-type')?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
 }

@@ -5,13 +5,13 @@ import { LegacyJsonRpcTransportHandler } from '@a2a-js/sdk/compat/v0_3/server';
 import { JsonRpcTransportHandler } from '@a2a-js/sdk/server';
 import type { Exchange } from '../../src/adapter.ts';
 import { Fault } from '../../src/fault.ts';
-import { readJson } from '../../src/json-body.ts';
+import { isJson, readJson } from '../../src/json-body.ts';
 import type { Binding } from './binding.ts';
 import type { Call } from './call.ts';
 import { checkRaw, unreadable } from './decode.ts';
 import { encodeError, encodeJsonRpcError, type JsonRpcId } from './faults.ts';
 import { writeFrames } from './frames.ts';
-import { activate, answer, mediaTypeOf } from './http.ts';
+import { activate, answer } from './http.ts';
 import { chooseVersion, type Version } from './version.ts';
 
 const contentType = 'application/json';
@@ -86,7 +86,7 @@ function isInternal(answered: object): boolean {
 type Read = Request | { readonly problem: { readonly status: number; readonly body: object } };
 
 async function readRequest({ request }: Exchange, { limits }: Binding): Promise<Read> {
-  if (mediaTypeOf(request) !== contentType) {
+  if (!isJson(request.headers['content-type'])) {
     const thrown = new ContentTypeNotSupportedError(`the body must be ${contentType}`);
     return { problem: { status: 200, body: encodeJsonRpcError(null, thrown) } };
   }

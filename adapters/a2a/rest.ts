@@ -12,13 +12,14 @@ import {
 import { ContentTypeNotSupportedError } from '@a2a-js/sdk/errors';
 import type { Exchange } from '../../src/adapter.ts';
 import { Fault } from '../../src/fault.ts';
-import { readJson } from '../../src/json-body.ts';
+import { mediaTypeOf, readJson } from '../../src/json-body.ts';
+import { decodeSegment } from '../../src/url-path.ts';
 import type { Binding } from './binding.ts';
 import type { Call } from './call.ts';
 import { checkRaw, unreadable } from './decode.ts';
 import { encodeRestError, Violations } from './faults.ts';
 import { writeFrames } from './frames.ts';
-import { activate, answer, decodeSegment, mediaTypeOf } from './http.ts';
+import { activate, answer } from './http.ts';
 import { chooseVersion } from './version.ts';
 
 const contentType = 'application/a2a+json';
@@ -179,7 +180,7 @@ async function listConfigs(
 }
 
 async function readBody({ request }: Exchange, { limits }: Binding): Promise<object> {
-  const given = mediaTypeOf(request);
+  const given = mediaTypeOf(request.headers['content-type']);
   if (given !== contentType && given !== 'application/json') {
     throw new ContentTypeNotSupportedError(`the body must be ${contentType} or application/json`);
   }

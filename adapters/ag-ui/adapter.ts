@@ -10,6 +10,7 @@ import { Fault } from '../../src/fault.ts';
 import type { Gateway } from '../../src/gateway.ts';
 import { readJson } from '../../src/json-body.ts';
 import { traceOf } from '../../src/trace-context.ts';
+import { decodeSegment } from '../../src/url-path.ts';
 import { encodeCapabilities } from './capabilities.ts';
 import { CopilotKitRoutes } from './copilotkit.ts';
 import { type Decoded, decodeInput } from './decode.ts';
@@ -20,7 +21,6 @@ import {
   allowMethod,
   answerJson,
   copilotKitPrefix,
-  decodeSegment,
   isCopilotKit,
   nothingAt,
   refuse,

@@ -8,7 +8,7 @@ import type { AgentId, ThreadId } from '../../schemas/id.ts';
 import type { Exchange } from '../../src/adapter.ts';
 import { Fault } from '../../src/fault.ts';
 import type { Gateway } from '../../src/gateway.ts';
-import { readJson } from '../../src/json-body.ts';
+import { hasBody, readJson } from '../../src/json-body.ts';
 import { manifest } from '../../src/manifest.ts';
 import { encodeCapabilities } from './capabilities.ts';
 import { Field } from './field.ts';
@@ -102,9 +102,9 @@ export class CopilotKitRoutes {
     }
     const call = decodePath(segments, url.pathname);
     if (!allowMethod(exchange, call.method === 'info' ? 'GET' : 'POST')) return undefined;
-    const hasBody = call.method !== 'info' && (call.method !== 'agent/stop' || isGiven(exchange));
-    if (hasBody && !allowJson(exchange)) return undefined;
-    return await this.#perform(exchange, call, hasBody ? read : async () => undefined);
+    const takesBody = call.method !== 'info' && (call.method !== 'agent/stop' || hasBody(exchange.request));
+    if (takesBody && !allowJson(exchange)) return undefined;
+    return await this.#perform(exchange, call, takesBody ? read : async () => undefined);
   }
 
   async #perform(exchange: Exchange, call: Call, read: () => Promise<unknown>): Promise<Reply> {
@@ -202,11 +202,6 @@ function encodeInfo(agents: readonly AgentCard[]): object {
 function encodeAgent(agent: AgentCard): object {
   const { name, description } = agent;
   return { name, description, className: 'AnyportAgent', capabilities: encodeCapabilities(agent) };
-}
-
-/** A request without a body has neither. https://www.rfc-editor.org/rfc/rfc9112#section-6 */
-function isGiven({ request: { headers } }: Exchange): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 /** @throws Fault `not-found`, `unsupported` */

@@ -4,6 +4,7 @@ import type { ServerResponse } from 'node:http';
 import type { Exchange } from '../../src/adapter.ts';
 import { Fault } from '../../src/fault.ts';
 import { isJson } from '../../src/json-body.ts';
+import { decodeSegment } from '../../src/url-path.ts';
 import { encodeProblem, encodeRefusal, faultTable } from './faults.ts';
 
 export const agUiPrefix = '/ag-ui';
@@ -57,13 +58,4 @@ export function refuse(fault: Fault, response: ServerResponse, status: number = 
 export function answerJson(response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
   response.end(JSON.stringify(body));
-}
-
-/** @throws Fault `invalid-request` */
-export function decodeSegment(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch (cause) {
-    throw new Fault('invalid-request', 'the path is not well encoded', { cause });
-  }
 }

@@ -3,28 +3,12 @@ import { decodeReply } from '../../adapters/a2a/answers.ts';
 import type { ShownTicket } from '../../schemas/control.ts';
 import type { JsonObject } from '../../schemas/json.ts';
 import type { Part } from '../../schemas/part.ts';
+import { shownTicket } from '../support/shown-ticket.ts';
 
-const ticket = (change: Partial<ShownTicket>): ShownTicket => ({
-  id: 'tkt_1',
-  threadId: 't',
-  runId: 'run_1',
-  rootRunId: 'run_1',
-  key: 'k',
-  kind: 'approval',
-  text: 'May I?',
-  options: [],
-  editable: false,
-  mayDecide: 'person',
-  openedAtMs: 0,
-  expiresAtMs: 1,
-  onExpiry: 'dismiss',
-  secret: false,
-  ...change,
-});
 const text = (words: string): Part[] => [{ type: 'text', text: words }];
 const data = (json: JsonObject): Part[] => [{ type: 'data', json }];
-const form = (schema: JsonObject): ShownTicket => ticket({ kind: 'form', schema });
-const choice = ticket({
+const form = (schema: JsonObject): ShownTicket => shownTicket({ kind: 'form', schema });
+const choice = shownTicket({
   kind: 'choice',
   options: [
     { id: 'a', name: 'Apples', kind: 'other' },
@@ -59,7 +43,7 @@ describe('a data part answers', () => {
     [{ ticketId: 'tkt_1', dismissed: true }, { type: 'dismiss' }],
     [{ ticketId: 'tkt_1', answer: { type: 'deny' } }, { type: 'deny' }],
   ])('%j', (json, answer) => {
-    expect(decodeReply(data(json), [ticket({})])).toEqual(answered(answer));
+    expect(decodeReply(data(json), [shownTicket({})])).toEqual(answered(answer));
   });
 
   it('a form with what it says itself, and leaves other parts alone', () => {
@@ -69,7 +53,9 @@ describe('a data part answers', () => {
   });
 
   it('or is refused, when it names a question and says nothing to it', () => {
-    expect(() => decodeReply(data({ ticketId: 'tkt_1' }), [ticket({})])).toThrow('message.parts[0].data answers with');
+    expect(() => decodeReply(data({ ticketId: 'tkt_1' }), [shownTicket({})])).toThrow(
+      'message.parts[0].data answers with',
+    );
   });
 });
 
@@ -86,19 +72,19 @@ describe('text', () => {
   });
 
   it.each([
-    ['yes', ticket({ options: [{ id: 'yes', name: 'Yes', kind: 'allow-once' }] })],
-    ['approved', ticket({})],
+    ['yes', shownTicket({ options: [{ id: 'yes', name: 'Yes', kind: 'allow-once' }] })],
+    ['approved', shownTicket({})],
     ['yes', choice],
     ['pears', choice],
     ['Ada, 36', form({ type: 'object', properties: { name: { type: 'string' }, age: { type: 'integer' } } })],
     ['many', form({ type: 'object', properties: { age: { type: 'integer' } } })],
-    ['done', ticket({ kind: 'sign-in' })],
+    ['done', shownTicket({ kind: 'sign-in' })],
     ['', choice],
   ])('%j answers nothing for certain', (words, asked) => {
     expect(decodeReply(text(words), [asked])).toMatchObject({ is: 'unclear' });
   });
 
   it('answers none of several questions', () => {
-    expect(decodeReply(text('apples'), [choice, ticket({ id: 'tkt_2' })])).toMatchObject({ is: 'unclear' });
+    expect(decodeReply(text('apples'), [choice, shownTicket({ id: 'tkt_2' })])).toMatchObject({ is: 'unclear' });
   });
 });

@@ -5,6 +5,7 @@ import type { EventBody, RunEvent } from '../../schemas/run-event.ts';
 import type { Outcome, Run } from '../../schemas/run.ts';
 import { Fault, type FollowedEvent, Unreachable } from '../../src/client/index.ts';
 import { FakeTerminal } from '../support/fake-terminal.ts';
+import { shownTicket } from '../support/shown-ticket.ts';
 
 const atMs = Date.UTC(2026, 0, 2, 3, 4, 5);
 const completed: Outcome = { type: 'completed', stop: 'end_turn', pendingToolCalls: [] };
@@ -36,22 +37,7 @@ const run: Run = {
   endedAtMs: atMs + 1000,
   outcome: completed,
 };
-const ticket: ShownTicket = {
-  id: 'tkt_1',
-  threadId: 't',
-  runId: 'run_1',
-  rootRunId: 'run_1',
-  key: 'k',
-  kind: 'approval',
-  text: 'May I?',
-  options: [],
-  editable: false,
-  mayDecide: 'person',
-  openedAtMs: atMs,
-  expiresAtMs: atMs,
-  onExpiry: 'dismiss',
-  secret: false,
-};
+const ticket = shownTicket({ openedAtMs: atMs, expiresAtMs: atMs });
 const message: Message = {
   id: 'm1',
   seq: 1,

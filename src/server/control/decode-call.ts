@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import * as z from 'zod';
 import { Fault } from '../../fault.ts';
-import { isJson, readJson } from '../../json-body.ts';
+import { hasBody, isJson, readJson } from '../../json-body.ts';
 import { HttpFault } from '../problem.ts';
 import type { Call, Endpoint } from './endpoint.ts';
 import { assertSound } from './json-bounds.ts';
@@ -52,8 +52,7 @@ function namedHeaders({ shape }: z.ZodObject, { headers }: IncomingMessage): Rec
 
 async function readBody(request: IncomingMessage, maxBytes: number): Promise<unknown> {
   const { headers } = request;
-  const isThere = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
-  if (!isThere) return {};
+  if (!hasBody(request)) return {};
   if (!isJson(headers['content-type'])) {
     throw new HttpFault(415, 'invalid-request', 'the body must be application/json');
   }
