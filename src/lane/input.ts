@@ -36,26 +36,34 @@ export function edit(turn: Turn, command: Command<'edit'>): Outcomes['edit'] {
   return { activation: changed };
 }
 
-/** Puts queued and pending requests in the given order, among the places that they hold. */
+/**
+ * Puts queued and pending requests in the given order, among the places that they hold. Requests that wait
+ * as one run hold one place, where the first of them is named, and stay in their own order.
+ */
 export function reorder(turn: Turn, command: Command<'reorder'>): Outcomes['reorder'] {
   const { lane } = turn;
-  const wanted = command.activationIds;
+  const { activationIds } = command;
+  if (new Set(activationIds).size !== activationIds.length) {
+    throw new Fault('invalid-request', 'a request is named twice', { path: 'activationIds' });
+  }
   const placed = [
     ...lane.queue.map((run) => ({ ids: run.activations.map((one) => one.id), order: run.order })),
     ...lane.inputs.map((input) => ({ ids: [input.id], order: input.order })),
   ];
-  const named = wanted.map((id) => {
-    const place = placed.find((one) => one.ids.includes(id));
-    if (place === undefined) throw new Fault('input-taken', `${id} does not wait on this thread`);
-    for (const one of place.ids) assertOwn(turn.get('activation', one), command.by);
-    return place;
-  });
-  if (new Set(named).size !== named.length)
-    throw new Fault('invalid-request', 'a request is named twice', { path: 'activationIds' });
-  const orders = named.map((place) => place.order).toSorted((a, b) => a - b);
-  if (named.every((place, index) => place.order === orders[index])) return { order: wanted };
-  const orderOf = new Map(named.flatMap((place, index) => place.ids.map((id) => [id, orders[index] ?? place.order])));
+  const named = new Set(
+    activationIds.map((id) => {
+      const place = placed.find((one) => one.ids.includes(id));
+      if (place === undefined) throw new Fault('input-taken', `${id} does not wait on this thread`);
+      for (const one of place.ids) assertOwn(turn.get('activation', one), command.by);
+      return place;
+    }),
+  );
+  const places = [...named];
+  const order = places.flatMap(({ ids }) => ids.filter((id) => activationIds.includes(id)));
+  const orders = places.map((place) => place.order).toSorted((a, b) => a - b);
+  if (places.every((place, index) => place.order === orders[index])) return { order };
+  const orderOf = new Map(places.flatMap((place, index) => place.ids.map((id) => [id, orders[index] ?? place.order])));
   lane.queue = lane.queue.map((run) => ({ ...run, order: orderOf.get(run.activations[0]?.id ?? '') ?? run.order }));
   lane.inputs = lane.inputs.map((input) => ({ ...input, order: orderOf.get(input.id) ?? input.order }));
-  return { order: wanted };
+  return { order };
 }

@@ -201,6 +201,20 @@ describe('reorder', () => {
     expect(messages.map((message) => message.parts)).toMatchObject([[{ text: 'b' }], [{ text: 'a' }]]);
   });
 
+  it('moves requests that wait as one run together, to where the first of them is named', () => {
+    const driver = new LaneDriver();
+    const { token } = driver.start({ messages: ['first'] });
+    driver.accept({ messages: ['c'] });
+    const { id: d } = driver.accept({ messages: ['d'] }).activation;
+    const [a, b] = ['a', 'b'].map((text) => driver.accept({ messages: [text], whenBusy: 'steer' }).activation.id);
+    driver.settle(token, undefined, { token: 'two' });
+    const activationIds = [b ?? '', d, a ?? ''];
+    expect(driver.do({ type: 'reorder', activationIds, by: alice })).toEqual({ order: [a, b, d] });
+    driver.settle('two');
+    for (let left = 2; left > 0; left--) driver.settle(driver.claim().token);
+    expect(driver.history()).toEqual(['user: first', 'user: c', 'user: a', 'user: b', 'user: d']);
+  });
+
   it('repeated changes nothing', () => {
     const { driver, ids } = queued();
     const [a, b, c] = ids;
