@@ -78,6 +78,8 @@ export const ActivationRequest = z.object({
   acceptedModes: z.array(z.string()),
   metadata: JsonObject,
   trace: z.object({ traceparent: z.string().optional(), tracestate: z.string().optional() }).optional(),
+  /** The live client it came from, for what its run may do on that side. No part of what tells requests apart. */
+  attachmentId: z.string().optional(),
   /** Which state of its run answers it: AG-UI and A2A end at a question, ACP and MCP at the run's end. */
   endsAt: z.enum(['waiting', 'done']),
   priority: z.number().int().min(0).max(255),

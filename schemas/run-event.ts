@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { ActivationId, Actor, Door, ItemId, MessageId, RunId, ThreadId, TicketId } from './id.ts';
+import { AgentCommand } from './agent-card.ts';
 import { FaultRecord } from './fault.ts';
 import { Json, JsonObject, JsonPatch } from './json.ts';
 import { Message, Role } from './message.ts';
@@ -149,7 +150,7 @@ const agentEvents = [
     title: z.string().optional(),
     settings: ThreadSettings.optional(),
     workspace: Workspace.optional(),
-    commands: z.array(z.object({ name: z.string(), description: z.string(), hint: z.string().optional() })).optional(),
+    commands: z.array(AgentCommand).optional(),
   }),
   event('notice', { level: z.enum(['info', 'warning', 'error']), text: z.string() }),
   event('compaction', { summary: z.string().optional(), upToMessageId: MessageId.optional() }),

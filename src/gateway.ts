@@ -18,6 +18,7 @@ import type { RunEvent } from '../schemas/run-event.ts';
 import type { PushFilter, PushTarget, Subscription, SubscriptionId } from '../schemas/subscription.ts';
 import type { Thread } from '../schemas/thread.ts';
 import type { Answer, Ticket } from '../schemas/ticket.ts';
+import type { Attachment } from './attachment.ts';
 
 /** Who acts, and through which door. A calling agent is no person: some questions are not for it to answer. */
 export interface Caller extends Principal {
@@ -239,6 +240,11 @@ export interface Gateway {
   findAgent(id: string): AgentCard | undefined;
   /** Accepts a request. Resolves when that is durable. @throws Fault (nothing was written) */
   submit(principal: Principal, submission: Submission): Promise<Receipt>;
+  /**
+   * Offers a live client's side to the runs that its submissions start, by its name as their `attachmentId`, until it
+   * is disposed of. Nothing of it is stored.
+   */
+  attach(principal: Principal, threadId: ThreadId, attachment: Attachment): Disposable;
   /** How an activation stands. */
   findActivation(principal: Principal, threadId: ThreadId, id: ActivationId): Promise<Activation | undefined>;
   /**

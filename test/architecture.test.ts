@@ -57,6 +57,7 @@ const table: Readonly<Record<Part, Row>> = {
     ours: [
       'adapter port',
       'gateway port',
+      'src/attachment.ts',
       'src/clock.ts',
       'src/exchange-signal.ts',
       'src/fault.ts',

@@ -4,7 +4,9 @@ import type { ItemId, RunId } from '../../schemas/id.ts';
 import type { Json } from '../../schemas/json.ts';
 import type { Message } from '../../schemas/message.ts';
 import type { RunEventBody } from '../../schemas/run-event.ts';
+import type { ThreadSettings, Workspace } from '../../schemas/thread.ts';
 import type { Decision, Question } from '../../schemas/ticket.ts';
+import type { Attachment } from '../attachment.ts';
 
 /** Whatever executes runs. */
 export interface Agent {
@@ -30,6 +32,10 @@ export interface Activated {
   readonly metadata: ActivationRequest['metadata'];
   /** The thread's shared state when the run began. */
   readonly state: Json;
+  /** The directories that the thread is about; absolute paths on its client's side. */
+  readonly workspace: Workspace | undefined;
+  /** What people chose among the card's modes and options when the attempt began; what nobody chose is absent. */
+  readonly settings: ThreadSettings;
 }
 
 export interface RunContext {
@@ -63,6 +69,11 @@ export interface RunContext {
   checkpoint(): Promise<void>;
   /** Small durable values: of this run, and of this agent on this thread. */
   readonly memory: { readonly run: Memory; readonly thread: Memory };
+  /**
+   * The live client that started the run; undefined where its door has none. One that has left stays: its calls fail
+   * `client-gone`, until it comes back.
+   */
+  readonly client: Attachment | undefined;
   /** The bytes, base64, of a `media` part whose source is a blob. */
   blob(id: string): Promise<string>;
 }

@@ -6,7 +6,7 @@ import type { Message, MessageInput } from '../../schemas/message.ts';
 import type { Completed, Run } from '../../schemas/run.ts';
 import type { FaultRecord } from '../../schemas/fault.ts';
 import type { PushFilter, PushTarget, Subscription, SubscriptionRecord } from '../../schemas/subscription.ts';
-import type { Thread } from '../../schemas/thread.ts';
+import type { Thread, ThreadSettings, Workspace } from '../../schemas/thread.ts';
 import type { Answer, Question, Ticket } from '../../schemas/ticket.ts';
 import type { LaneClaim, Recovery } from './lane.ts';
 
@@ -214,6 +214,8 @@ export interface Started {
     readonly requests: readonly ActivationRequest[];
     readonly messages: readonly Message[];
     readonly state: Json;
+    readonly workspace: Workspace | undefined;
+    readonly settings: ThreadSettings;
   };
   readonly boundarySeq: number;
   /** See OpenRun.startedBy. */

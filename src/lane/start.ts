@@ -58,7 +58,7 @@ function begin(turn: Turn, queued: QueuedRun, claim: LaneClaim): Started {
   const run = { runId, attempt: 1, token: claim.token };
   if (baseId !== lane.headId) turn.event({ type: 'thread.branched', headId: baseId });
   const ids = queued.activations.map((activation) => activation.id);
-  const state = turn.get('thread', '').state;
+  const { state, workspace, settings } = turn.get('thread', '');
   const firstSeq = turn.event(
     { type: 'run.started', activations: ids, agentId, baseId, state: isOpinion(state) ? state : undefined },
     run,
@@ -98,7 +98,7 @@ function begin(turn: Turn, queued: QueuedRun, claim: LaneClaim): Started {
     ? left?.runId
     : undefined;
   turn.setRun(runId, { status: 'running', attempt: 1, baseId, firstSeq, continues });
-  return { ...startedOf(lane.open, claim), fresh: { requests, messages, state: shared } };
+  return { ...startedOf(lane.open, claim), fresh: { requests, messages, state: shared, workspace, settings } };
 }
 
 function resolveBase(turn: Turn, base: Base): MessageId | undefined {

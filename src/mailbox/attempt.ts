@@ -12,7 +12,7 @@ import { Fault } from '../fault.ts';
 import type { Ids } from '../ids.ts';
 import type { Command, CommandType, Outcomes, Started, Written } from '../lane/command.ts';
 import { claimOf, type Lane } from '../lane/lane.ts';
-import { AttemptContext } from './context.ts';
+import { AttemptContext, type ContextPorts } from './context.ts';
 import type { Slots } from './slots.ts';
 import type { Store } from './store.ts';
 
@@ -72,6 +72,7 @@ export class Attempt {
       readonly started: Started;
       readonly view: RunView;
       readonly activated: Activated;
+      readonly client: ContextPorts['client'];
     },
     agent: Agent,
     ports: AttemptPorts,
@@ -93,7 +94,7 @@ export class Attempt {
       clock: ports.clock,
       limits: ports.limits,
     });
-    this.#context = new AttemptContext(this, ports.store, ports.ids);
+    this.#context = new AttemptContext(this, { ...ports, client: what.client });
   }
 
   get token(): string {

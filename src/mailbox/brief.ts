@@ -1,7 +1,4 @@
-import type { ActivationRequest } from '../../schemas/activation.ts';
 import type { ThreadKey } from '../../schemas/id.ts';
-import type { Json } from '../../schemas/json.ts';
-import type { Message } from '../../schemas/message.ts';
 import type { Activated } from '../agents/agent.ts';
 import { emptyView, foldBody, markBoundary, type RunView } from '../events/view.ts';
 import { Fault } from '../fault.ts';
@@ -13,6 +10,8 @@ import { loadView } from './views.ts';
 export interface Brief {
   readonly activated: Activated;
   readonly view: RunView;
+  /** Of the live client that the last request came from; undefined: its door has none. */
+  readonly attachmentId: string | undefined;
 }
 
 /** The first attempt has it at hand; a later one reads it, and its agent is told the same. */
@@ -28,8 +27,10 @@ export async function readBrief(store: Store, thread: ThreadKey, started: Starte
   const messages = [...view.items.values()].flatMap((item) =>
     item.kind === 'message' && began.has(item.activation ?? '') ? [{ ...item.message, seq: 1 }] : [],
   );
-  const state = (await store.findRecord(thread, 'thread', ''))?.state ?? {};
-  return { view, activated: activatedOf(thread, runId, { requests, messages, state }) };
+  const record = await store.findRecord(thread, 'thread', '');
+  const { state = {}, workspace, settings = { options: {} } } = record ?? {};
+  const told = { requests, messages, state, workspace, settings };
+  return { view, ...tell(thread, runId, told) };
 }
 
 function freshBrief(thread: ThreadKey, started: Started, fresh: NonNullable<Started['fresh']>): Brief {
@@ -39,22 +40,14 @@ function freshBrief(thread: ThreadKey, started: Started, fresh: NonNullable<Star
   if (baseId !== undefined) view.baseId = baseId;
   for (const message of fresh.messages) foldBody(view, { type: 'message.added', message });
   markBoundary(view);
-  return { view, activated: activatedOf(thread, runId, fresh) };
+  return { view, ...tell(thread, runId, fresh) };
 }
 
 /** Several requests as one: what a later one says of tools and properties stands. */
-function activatedOf(
-  { scope, threadId }: ThreadKey,
-  runId: string,
-  told: {
-    readonly requests: readonly ActivationRequest[];
-    readonly messages: readonly Message[];
-    readonly state: Json;
-  },
-): Activated {
-  const { requests, messages, state } = told;
+function tell({ scope, threadId }: ThreadKey, runId: string, told: NonNullable<Started['fresh']>): Omit<Brief, 'view'> {
+  const { requests, messages, state, workspace, settings } = told;
   const last = requests.at(-1);
-  return {
+  const activated = {
     runId,
     scope,
     threadId,
@@ -65,5 +58,8 @@ function activatedOf(
     forwardedProps: last?.forwardedProps,
     metadata: Object.assign({}, ...requests.map((request) => request.metadata)) as Activated['metadata'],
     state,
+    workspace,
+    settings,
   };
+  return { activated, attachmentId: last?.attachmentId };
 }

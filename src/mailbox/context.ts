@@ -3,6 +3,7 @@ import type { Json } from '../../schemas/json.ts';
 import type { Message } from '../../schemas/message.ts';
 import type { Decision, Question, Ticket } from '../../schemas/ticket.ts';
 import type { Memory, RunContext } from '../agents/agent.ts';
+import type { Attachment } from '../attachment.ts';
 import { type Deferred, deferred } from '../deferred.ts';
 import { messagesOf } from '../events/view.ts';
 import { Fault } from '../fault.ts';
@@ -25,6 +26,13 @@ function unheeded<Value>(promise: Promise<Value>): Promise<Value> {
   return promise;
 }
 
+export interface ContextPorts {
+  readonly store: Store;
+  readonly ids: Ids;
+  /** The live client that started the run, as it is now. */
+  readonly client: () => Attachment | undefined;
+}
+
 /** What an agent is given of its run: the journal behind `ask`, `once` and `input`, stable ids, history and memory. */
 export class AttemptContext implements RunContext {
   readonly signal: AbortSignal;
@@ -33,16 +41,18 @@ export class AttemptContext implements RunContext {
   readonly #owner: Attempt;
   readonly #store: Store;
   readonly #ids: Ids;
+  readonly #findClient: () => Attachment | undefined;
   readonly #keys = new Set<string>();
   readonly #asks = new Set<PendingAsk>();
   #inputs = 0;
   /** Journal calls and effects under way that no person is asked for. */
   #working = 0;
 
-  constructor(owner: Attempt, store: Store, ids: Ids) {
+  constructor(owner: Attempt, { store, ids, client }: ContextPorts) {
     this.#owner = owner;
     this.#store = store;
     this.#ids = ids;
+    this.#findClient = client;
     this.signal = owner.signal;
     this.attempt = owner.started.attempt;
     const { runId, agentId } = owner.started;
@@ -53,6 +63,10 @@ export class AttemptContext implements RunContext {
   /** Whether nothing but people's answers can move the run on, as far as the journal knows. */
   get waits(): boolean {
     return this.#asks.size > 0 && this.#working === 0;
+  }
+
+  get client(): Attachment | undefined {
+    return this.#findClient();
   }
 
   id(key: string): string {

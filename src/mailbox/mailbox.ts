@@ -4,11 +4,13 @@ import type { Principal, RunId, ThreadKey } from '../../schemas/id.ts';
 import type { RunEvent } from '../../schemas/run-event.ts';
 import type { Ticket } from '../../schemas/ticket.ts';
 import type { Agent } from '../agents/agent.ts';
+import type { Attachment } from '../attachment.ts';
 import { Followers } from '../events/follow.ts';
 import { messagesOf } from '../events/view.ts';
 import { Fault } from '../fault.ts';
 import type { Gateway, Receipt, Submission, ThreadMoment, ThreadView } from '../gateway.ts';
 import type { AgentTerms, PushRules } from '../lane/command.ts';
+import { Attachments } from './attachments.ts';
 import { Outbox, type PushPorts } from './outbox.ts';
 import { MailboxQueue } from './queue.ts';
 import { receiptOf } from './receipt.ts';
@@ -28,7 +30,7 @@ export interface Agents {
 
 export type MailboxLimits = Omit<RunnerLimits, 'push'>;
 
-export interface MailboxPorts extends Omit<RunnerPorts, 'limits' | 'onLane'> {
+export interface MailboxPorts extends Omit<RunnerPorts, 'limits' | 'onLane' | 'attachment'> {
   readonly agents: Agents;
   readonly limits: MailboxLimits;
   /** Without it nothing is sent to webhooks, and no subscription is made. */
@@ -55,6 +57,7 @@ export class Mailbox implements Gateway {
   readonly queue: MailboxQueue;
   readonly subscriptions: MailboxSubscriptions;
   readonly #outbox: Outbox | undefined;
+  readonly #attachments = new Attachments();
 
   constructor(ports: MailboxPorts) {
     this.#ports = ports;
@@ -62,6 +65,7 @@ export class Mailbox implements Gateway {
     this.#runner = new Runner({
       ...ports,
       limits: { ...ports.limits, push: push?.rules ?? pushRules },
+      attachment: (thread, id) => this.#attachments.get(thread, id),
       onLane: (thread, lane) => this.#outbox?.observe(thread, lane),
     });
     this.#followers = new Followers(store, ports.clock, ports.limits.wakeFallbackMs);
@@ -151,6 +155,10 @@ export class Mailbox implements Gateway {
     if (card === undefined) throw new Fault('agent-not-found', `no agent has the id ${agentId}`);
     const { id, version, recovery, takesInput } = card;
     return { id, version, recovery, takesInput };
+  }
+
+  attach({ scope }: Principal, threadId: string, attachment: Attachment): Disposable {
+    return this.#attachments.add({ scope, threadId }, attachment);
   }
 
   findActivation(principal: Principal, threadId: string, id: string): Promise<Activation | undefined> {

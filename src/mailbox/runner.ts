@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { ThreadKey } from '../../schemas/id.ts';
 import type { Json } from '../../schemas/json.ts';
 import type { Agent } from '../agents/agent.ts';
+import type { Attachment } from '../attachment.ts';
 import type { Clock } from '../clock.ts';
 import { keyOf } from '../events/follow.ts';
 import type { RecorderLimits } from '../events/recorder.ts';
@@ -34,6 +35,8 @@ export interface RunnerPorts {
   readonly ids: Ids;
   readonly limits: RunnerLimits;
   readonly log: Log;
+  /** The live client of a thread by its name. */
+  readonly attachment: (thread: ThreadKey, id: string) => Attachment;
   /** Told of each lane after a turn on it, and of those with subscriptions at the start; undefined: the thread is gone. */
   readonly onLane: (thread: ThreadKey, lane: Lane | undefined) => void;
 }
@@ -361,10 +364,12 @@ export class Runner {
       const { agents, store } = this.#ports;
       const agent = agents.find(started.agentId);
       if (agent === undefined) throw new Fault('agent-not-found', `no agent has the id ${started.agentId}`);
-      const brief = await readBrief(store, thread, started);
+      const { attachmentId, ...brief } = await readBrief(store, thread, started);
+      const client = (): Attachment | undefined =>
+        attachmentId === undefined ? undefined : this.#ports.attachment(thread, attachmentId);
       state = brief.activated.state;
       const turn = this.turn.bind(this);
-      attempt = new Attempt({ thread, started, ...brief }, agent, { ...this.#ports, slots: this.#slots, turn });
+      attempt = new Attempt({ thread, started, ...brief, client }, agent, { ...this.#ports, slots: this.#slots, turn });
       this.#attempts.set(key, attempt);
       if (this.#mode === 'stopped') this.#tellOfStop(attempt);
       // What happened to the run before there was anybody to be told.

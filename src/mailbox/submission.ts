@@ -18,8 +18,8 @@ export interface Prepared {
 
 /**
  * A submission as the rules take it: checked, digested, its large data set apart. Its digest is of its JSON text, so the
- * same members in another order are another body; its trace context is no part of it, because a client that repeats a
- * request gives each try one of its own.
+ * same members in another order are another body; its trace context and its connection are no part of it,
+ * because a client that repeats a request gives each try one of its own.
  * @throws Fault `invalid-request`
  */
 export function prepare(principal: Principal, submission: Submission): Prepared {
@@ -31,7 +31,7 @@ export function prepare(principal: Principal, submission: Submission): Prepared 
   assertName('threadId', ThreadId.safeParse(submission.threadId).success);
   assertName('key', ActivationRequest.shape.key.safeParse(submission.key).success);
   const whole: ActivationRequest = { ...submission, scope: principal.scope, actor: principal.actor };
-  const text = JSON.stringify({ ...whole, trace: undefined });
+  const text = JSON.stringify({ ...whole, trace: undefined, attachmentId: undefined });
   const digest = createHash('sha256').update(text).digest('base64url');
   const blobs = new Map<string, string>();
   const messages =

@@ -88,6 +88,10 @@ export class FakeGateway implements Gateway {
     throw new Error('this gateway has no queue to manage');
   }
 
+  attach(): never {
+    throw new Error('this gateway takes no live clients');
+  }
+
   async events(): Promise<readonly RunEvent[]> {
     return this.log.events;
   }

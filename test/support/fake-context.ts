@@ -3,6 +3,7 @@ import type { Message } from '../../schemas/message.ts';
 import { RunEventBody } from '../../schemas/run-event.ts';
 import type { Decision, Question } from '../../schemas/ticket.ts';
 import type { Activated, Agent, Memory, RunContext } from '../../src/agents/agent.ts';
+import type { Attachment } from '../../src/attachment.ts';
 import { type Deferred, deferred } from '../../src/deferred.ts';
 import { emptyView, foldBody, type RunView } from '../../src/events/view.ts';
 import { Fault } from '../../src/fault.ts';
@@ -25,6 +26,7 @@ export class FakeContext implements RunContext {
   readonly pending: (readonly Message[])[] = [];
   past: readonly Message[] = [];
   checkpoints = 0;
+  client: Attachment | undefined;
   readonly #aborter = new AbortController();
   readonly #kept: Kept;
   readonly #usedKeys = new Set<string>();
@@ -163,6 +165,8 @@ export function activated(messages: string | readonly Message[], rest: Partial<A
     forwardedProps: undefined,
     metadata: {},
     state: {},
+    workspace: undefined,
+    settings: { options: {} },
     ...rest,
   };
 }

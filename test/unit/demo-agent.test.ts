@@ -4,6 +4,7 @@ import type { RunEventBody } from '../../schemas/run-event.ts';
 import type { Decision } from '../../schemas/ticket.ts';
 import { MemoryCounter } from '../../src/agents/demo/counter.ts';
 import { DemoAgent } from '../../src/agents/demo/demo-agent.ts';
+import type { Attachment } from '../../src/attachment.ts';
 import { systemClock } from '../../src/clock.ts';
 import { activated, attemptOf, FakeContext, runAttempt, userMessage } from '../support/fake-context.ts';
 
@@ -61,7 +62,7 @@ describe('what the demo agent says to text', () => {
     const help = await answerTo('/help');
     for (const skill of agent.card.skills) expect(help).toContain(`/${skill.id}`);
     expect(agent.card.skills.map((skill) => skill.id).join(' ')).toBe(
-      'stream think tool approve frontend form plan state artifact steer fail crash hang count',
+      'stream think tool approve frontend form plan state artifact steer fail crash hang count where read write shell',
     );
   });
 
@@ -352,5 +353,67 @@ describe('a later attempt of the demo agent', () => {
     const { events } = await runAttempt(agent, activated('/approve 2'), first);
     const { events: again } = await runAttempt(agent, activated('/approve 2'), first.nextAttempt());
     expect(again).toEqual(events);
+  });
+});
+
+describe('what the demo agent does on the side of its client', () => {
+  const home = { workspace: { cwd: '/home/ann', additionalDirectories: ['/srv'] } };
+
+  async function answerOn(client: Attachment | undefined, text: string): Promise<readonly RunEventBody[]> {
+    const context = new FakeContext();
+    context.client = client;
+    return (await runAttempt(agent, activated(text, home), context)).events;
+  }
+
+  it('says where it is, and what was brought along', async () => {
+    const server = { transport: 'http', name: 'docs', url: 'http://127.0.0.1:9', headers: {} } as const;
+    const events = await answerOn({ id: 'ide', mcpServers: [server] }, '/where');
+    expect(textIn(events)).toBe('I am at home in /home/ann. I may look into /srv. I was brought the MCP servers docs.');
+  });
+
+  it('reads a file, by a path from its home', async () => {
+    const readTextFile = vi.fn(async () => 'twelve chars');
+    const events = await answerOn({ id: 'ide', mcpServers: [], readTextFile }, '/read notes.txt');
+    expect(readTextFile).toHaveBeenCalledWith({ path: '/home/ann/notes.txt' });
+    expect(textIn(events)).toBe('/home/ann/notes.txt has 12 characters.');
+  });
+
+  it('writes a file, and shows the difference', async () => {
+    const writeTextFile = vi.fn(async () => undefined);
+    const events = await answerOn({ id: 'ide', mcpServers: [], writeTextFile }, '/write /tmp/a two words');
+    expect(writeTextFile).toHaveBeenCalledWith({ path: '/tmp/a', text: 'two words' });
+    const [result] = events.filter((event) => event.type === 'tool.result');
+    expect(result).toMatchObject({ parts: [{ type: 'diff', path: '/tmp/a', newText: 'two words' }] });
+  });
+
+  it('runs a command, shows its terminal, and lets go of it', async () => {
+    const release = vi.fn(async () => undefined);
+    const runCommand: Attachment['runCommand'] = async () => ({
+      id: 'term-1',
+      exit: async () => ({ exitCode: 0 }),
+      output: async () => ({ text: 'hello\n', truncated: false }),
+      kill: async () => undefined,
+      release,
+      [Symbol.asyncDispose]: release,
+    });
+    const events = await answerOn({ id: 'ide', mcpServers: [], runCommand }, '/shell echo hello');
+    expect(events).toContainEqual(expect.objectContaining({ content: [{ type: 'terminal', id: 'term-1' }] }));
+    expect(textIn(events)).toBe('echo hello ended with 0 and said: hello');
+    expect(release).toHaveBeenCalledOnce();
+  });
+
+  it.each(['/read a', '/write a b', '/shell ls'])('says so where its client lets it not: %s', async (text) => {
+    expect(textIn(await answerOn(undefined, text))).toMatch(/^Your client does not let me /);
+  });
+});
+
+describe('the settings of the demo agent', () => {
+  it.each([
+    [{ mode: 'loud', options: {} }, 'You said: “HELLO YOU”'],
+    [{ options: { marks: 'none', count: true } }, 'You said: hello you (2 words)'],
+    [{ mode: 'unknown', options: { marks: 'constructor' } }, 'You said: “hello you”'],
+  ])('change how it quotes: %o', async (settings, text) => {
+    const { events } = await runAttempt(agent, activated('hello you', { settings }), new FakeContext());
+    expect(textIn(events)).toBe(text);
   });
 });

@@ -3,11 +3,13 @@ import type { AgentId } from '../../../schemas/id.ts';
 import type { RunEventBody } from '../../../schemas/run-event.ts';
 import type { Clock } from '../../clock.ts';
 import type { Activated, Agent, RunContext } from '../agent.ts';
+import { clientCommands } from './client-side.ts';
 import { type Answering, type Command, type Turn, usageOf } from './command.ts';
 import type { Counter } from './counter.ts';
 import { countingCommands } from './counting.ts';
 import { failingCommands } from './failing.ts';
 import { formCommands } from './form.ts';
+import { quote, quotingModes, quotingOptions } from './quotation.ts';
 import { readRequest } from './request.ts';
 import { sharingCommands } from './sharing.ts';
 import { say } from './speech.ts';
@@ -29,6 +31,7 @@ export class DemoAgent implements Agent {
       ...steeringCommands(clock),
       ...failingCommands,
       ...countingCommands(counter),
+      ...clientCommands,
     ];
     const help: Command = {
       name: '/help',
@@ -57,8 +60,9 @@ export class DemoAgent implements Agent {
   #answer(turn: Turn, text: string): Answering {
     const [name = '', ...args] = text.trim().split(/\s+/);
     const command = this.#commands.get(name);
-    if (command === undefined)
-      return say(turn.context, 'answer', text === '' ? 'You said nothing.' : `You said: “${text}”`);
+    if (command === undefined) {
+      return say(turn.context, 'answer', text === '' ? 'You said nothing.' : quote(text, turn.activation.settings));
+    }
     return command.answer(turn, args) ?? say(turn.context, 'answer', `Usage: ${usageOf(command)}: ${command.what}.`);
   }
 }
@@ -88,7 +92,15 @@ function cardOf(id: AgentId, commands: readonly Command[]): AgentCard {
       state: true,
       approvals: true,
       subagents: false,
+      mcp: ['stdio', 'http', 'sse'],
     },
+    modes: quotingModes,
+    options: quotingOptions,
+    commands: commands.map(({ name, takes, what }) => ({
+      name: name.slice(1),
+      description: what,
+      ...(takes === '' ? {} : { hint: takes }),
+    })),
     recovery: 'rerun',
     takesInput: true,
   };

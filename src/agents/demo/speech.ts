@@ -21,7 +21,7 @@ export function* think(context: RunContext, key: string, text: string): Generato
   yield { type: 'reasoning.ended', id };
 }
 
-export interface Call {
+export interface Call extends Pick<RunEventBody & { type: 'tool.started' }, 'kind' | 'locations'> {
   readonly id: ItemId;
   readonly name: string;
   /** JSON text. */
@@ -36,6 +36,17 @@ export function* callTool({ args, ...call }: Call): Generator<RunEventBody> {
   yield { type: 'tool.started', ...call };
   for (const delta of piecesOf(args, /.{1,12}/gs)) yield { type: 'tool.args', id: call.id, delta };
   yield { type: 'tool.called', id: call.id, args };
+}
+
+/** What a call came to, by the key of its id. */
+export function resultOf(
+  context: RunContext,
+  key: string,
+  status: 'ok' | 'denied' | 'cancelled',
+  parts: Part[],
+): RunEventBody {
+  const messageId = context.id(`${key}-result`);
+  return { type: 'tool.result', id: context.id(key), messageId, status, parts, origin: 'agent' };
 }
 
 export function textParts(text: string): Part[] {

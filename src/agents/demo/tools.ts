@@ -3,7 +3,7 @@ import type { RunEventBody } from '../../../schemas/run-event.ts';
 import type { RunContext } from '../agent.ts';
 import { askApproval, type Verdict } from './approval.ts';
 import { countOf, type Command, type Turn } from './command.ts';
-import { callTool, say, textParts } from './speech.ts';
+import { callTool, resultOf, say, textParts } from './speech.ts';
 
 export const toolCommands: readonly Command[] = [
   { name: '/tool', takes: '', what: 'calls a tool of its own and answers with the result', answer: add },
@@ -28,7 +28,7 @@ function* add({ context }: Turn): Generator<RunEventBody> {
   const id = context.id('add');
   yield* callTool({ id, name: 'add', title: 'Add 19 and 23', args: '{"a":19,"b":23}', runBy: 'agent' });
   yield { type: 'tool.updated', id, status: 'in_progress' };
-  yield resultOf(context, 'add', 'ok', '42');
+  yield resultOf(context, 'add', 'ok', textParts('42'));
   yield* say(context, 'answer', '19 and 23 are 42.');
 }
 
@@ -91,20 +91,15 @@ function sent(context: RunContext, { key, args }: Sending, verdict: Verdict): Ru
     case 'approved': {
       // Edited arguments replace the call's own as a whole.
       const used: JsonObject = verdict.args ?? args;
-      return resultOf(context, key, 'ok', `Pretended to send ${JSON.stringify(used)}`);
+      return resultOf(context, key, 'ok', textParts(`Pretended to send ${JSON.stringify(used)}`));
     }
     case 'denied':
-      return resultOf(context, key, 'denied', `Not sent: ${verdict.why}`);
+      return resultOf(context, key, 'denied', textParts(`Not sent: ${verdict.why}`));
     case 'undecided':
-      return resultOf(context, key, 'cancelled', `Not sent: ${verdict.why}`);
+      return resultOf(context, key, 'cancelled', textParts(`Not sent: ${verdict.why}`));
   }
 }
 
 function summaryOf(number: number, verdict: Verdict): string {
   return verdict.is === 'approved' ? `Message ${number} was sent.` : `Message ${number} was not sent: ${verdict.why}.`;
-}
-
-function resultOf(context: RunContext, key: string, status: 'ok' | 'denied' | 'cancelled', text: string): RunEventBody {
-  const messageId = context.id(`${key}-result`);
-  return { type: 'tool.result', id: context.id(key), messageId, status, parts: textParts(text), origin: 'agent' };
 }

@@ -49,7 +49,7 @@ function attemptOf(run: Script, options: { append?: () => Promise<unknown> } = {
         boundarySeq: 0,
         startedBy: [],
         firstSeq: 1,
-        fresh: { requests: [], messages: [], state: {} },
+        fresh: { requests: [], messages: [], state: {}, workspace: undefined, settings: { options: {} } },
       },
       view: emptyView('run'),
       activated: {
@@ -63,7 +63,10 @@ function attemptOf(run: Script, options: { append?: () => Promise<unknown> } = {
         forwardedProps: undefined,
         metadata: {},
         state: {},
+        workspace: undefined,
+        settings: { options: {} },
       },
+      client: () => undefined,
     },
     scripted(run),
     {
