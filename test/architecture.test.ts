@@ -57,6 +57,7 @@ const table: Readonly<Record<Part, Row>> = {
     ours: [
       'adapter port',
       'gateway port',
+      'src/answer-in-words.ts',
       'src/attachment.ts',
       'src/clock.ts',
       'src/exchange-signal.ts',

@@ -6,6 +6,7 @@ import type { ShownTicket } from '../../schemas/control.ts';
 import { Json, JsonObject } from '../../schemas/json.ts';
 import { type Part, textOf } from '../../schemas/part.ts';
 import { Answer } from '../../schemas/ticket.ts';
+import { answerInWords } from '../../src/answer-in-words.ts';
 import { Fault } from '../../src/fault.ts';
 
 /** What a message says to the open questions. */
@@ -36,7 +37,7 @@ export function decodeReply(parts: readonly Part[], tickets: readonly ShownTicke
   if (others.length > 0) {
     return { is: 'unclear', why: 'Several questions are open: answer each by a data part with its ticketId.' };
   }
-  const answer = decodeText(textOf(parts).trim(), ticket);
+  const answer = answerInWords(textOf(parts).trim(), ticket);
   if (answer === undefined) return { is: 'unclear', why: howToAnswer(ticket) };
   return {
     is: 'answers',
@@ -87,61 +88,6 @@ function answerOf({
   if (optionId !== undefined) return { type: 'option', optionId, ...edited };
   if (value !== undefined) return { type: 'value', value };
   return dismissed === true ? { type: 'dismiss' } : undefined;
-}
-
-/** What a text says to one question, if that is beyond doubt. */
-function decodeText(text: string, ticket: ShownTicket): Answer | undefined {
-  if (text === '') return undefined;
-  switch (ticket.kind) {
-    case 'choice': {
-      const isMeant = (name: string): boolean => name.trim().toLowerCase() === text.toLowerCase();
-      const meant = ticket.options.filter(({ id, name, kind }) => kind === 'other' && (isMeant(id) || isMeant(name)));
-      const [option, ...others] = meant;
-      return option === undefined || others.length > 0 ? undefined : { type: 'option', optionId: option.id };
-    }
-    case 'form': {
-      const value = decodeForm(text, ticket.schema ?? {});
-      return value === undefined ? undefined : { type: 'value', value };
-    }
-    case 'approval':
-    case 'sign-in':
-    case 'url':
-      return undefined;
-  }
-}
-
-function decodeForm(text: string, schema: JsonObject): Json | undefined {
-  const whole = decodeObject(text);
-  if (whole !== undefined) return whole;
-  const { type, properties } = schema;
-  if (type !== 'object') return decodeScalar(text, schema);
-  const fields = Object.entries((properties ?? {}) as Record<string, JsonObject>);
-  const [field, ...others] = fields;
-  if (field === undefined || others.length > 0) return undefined;
-  const [name, about] = field;
-  const value = decodeScalar(text, about);
-  return value === undefined ? undefined : { [name]: value };
-}
-
-function decodeObject(text: string): Json | undefined {
-  if (!text.startsWith('{')) return undefined;
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    return undefined;
-  }
-}
-
-function decodeScalar(text: string, { type, enum: values }: JsonObject): Json | undefined {
-  if (Array.isArray(values)) return values.find((value) => nameOf(value) === text.toLowerCase());
-  if (type === 'string') return text;
-  if (type === 'boolean') return text === 'true' ? true : text === 'false' ? false : undefined;
-  const isNumber = type === 'number' || type === 'integer';
-  return isNumber && Number.isFinite(Number(text)) ? Number(text) : undefined;
-}
-
-function nameOf(value: Json): string {
-  return (typeof value === 'string' ? value : JSON.stringify(value)).toLowerCase();
 }
 
 function howToAnswer(ticket: ShownTicket): string {

@@ -18,8 +18,8 @@ async function* readFile(_: Activated, context: RunContext): AsyncGenerator<RunE
 
 test('a run reaches the live client that it was started from, and no other', async () => {
   const { mailbox, submit, done, events } = await open(scripted(readFile));
-  using _ide = mailbox.attach(alice, 't', clientThatReads('from the IDE'));
-  using _other = mailbox.attach(alice, 't', { ...clientThatReads('from another'), id: 'other' });
+  mailbox.attach(alice, 't', clientThatReads('from the IDE'));
+  mailbox.attach(alice, 't', { ...clientThatReads('from another'), id: 'other' });
   await submit('one', { attachmentId: 'ide' });
   await done('one');
   await submit('two');
@@ -45,7 +45,7 @@ test('a client that has left is gone, until it comes back under its name', async
   mailbox.attach(alice, 't', clientThatReads('first'))[Symbol.dispose]();
   await submit('one', { attachmentId: 'ide' });
   await asked.promise;
-  using _ide = mailbox.attach(alice, 't', clientThatReads('back again'));
+  mailbox.attach(alice, 't', clientThatReads('back again'));
   goesOn.resolve();
   await done('one');
   expect((await events()).flatMap((event) => (event.type === 'text.delta' ? event.delta : []))).toEqual([
@@ -57,7 +57,7 @@ test('a client that has left is gone, until it comes back under its name', async
 test('one that leaves late takes nothing from the one that came back', async () => {
   const { mailbox, submit, done, events } = await open(scripted(readFile));
   const first = mailbox.attach(alice, 't', clientThatReads('first'));
-  using _ide = mailbox.attach(alice, 't', clientThatReads('second'));
+  mailbox.attach(alice, 't', clientThatReads('second'));
   first[Symbol.dispose]();
   await submit('one', { attachmentId: 'ide' });
   await done('one');
