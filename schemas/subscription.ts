@@ -48,6 +48,8 @@ export const SubscriptionRecord = z.object({
   door: Door,
   target: PushTarget,
   filter: PushFilter,
+  /** The door's name for the form in which its target is told events, chosen when it was made; undefined: its usual one. */
+  codec: z.string().max(64).optional(),
   createdAtMs: z.number(),
   state: z.discriminatedUnion('is', [
     z.object({ is: z.literal('active'), lastFailure: z.object({ fault: FaultRecord, atMs: z.number() }).optional() }),

@@ -178,6 +178,8 @@ export interface SubscriptionInput {
   readonly id: SubscriptionId;
   readonly target: PushTarget;
   readonly filter: PushFilter;
+  /** The door's name for the form in which events are told to it; undefined: the door's usual one. */
+  readonly codec?: string | undefined;
   /** The last event that need not be sent: a receipt's `afterSeq`, to miss nothing of its run. Undefined: what comes from now on. */
   readonly after?: number | undefined;
 }
@@ -190,7 +192,7 @@ export interface Subscriptions {
   /** @throws Fault `invalid-request`, `unsupported`: what `create` would say of a target, before there is a run */
   check(caller: Caller, target: PushTarget): void;
   /**
-   * Makes a subscription. Made again under its id, it takes the new target and filter and goes on where it is, also when it
+   * Makes a subscription. Made again under its id, it takes the new target, filter and codec and goes on where it is, also when it
    * had been given up.
    * @throws Fault `not-found` (no such run), `run-ended` (nothing of it is left to send), `too-many`, `invalid-request`
    * (the target), `unsupported` (this door, or this gateway, sends nothing)

@@ -1,6 +1,6 @@
 // A2A over HTTP: each agent has a URL of its own below /a2a, at which JSON-RPC and HTTP+JSON are both served.
 // https://a2a-protocol.org/v1.0.1/specification/
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { WhenBusy } from '../../schemas/activation.ts';
 import type { Actor, Principal } from '../../schemas/id.ts';
 import type { PushFilter } from '../../schemas/subscription.ts';
@@ -21,7 +21,9 @@ import { Handler } from './handler.ts';
 import { answer, extensionsOf, headerOf } from './http.ts';
 import { serveJsonRpc } from './json-rpc.ts';
 import { PushConfigs } from './push-configs.ts';
-import { routeOf, serveRest } from './rest.ts';
+import { type RestDialect, serveRest } from './rest.ts';
+import { restV03 } from './rest-v0-3.ts';
+import { restV1 } from './rest-v1.ts';
 import type { ShownWork } from './task-fold.ts';
 import { Tasks } from './tasks.ts';
 import { requestedVersion } from './version.ts';
@@ -112,9 +114,10 @@ class A2aAdapter implements Adapter {
       response.end();
       return;
     }
-    const { pathname } = new URL(response.req.url ?? '/', 'http://localhost');
-    const { http: status, body } = encodeRestError(fault);
-    const isJsonRpc = response.req.method === 'POST' && segmentsOf(pathname).length === 1;
+    const url = new URL(response.req.url ?? '/', 'http://localhost');
+    const [, ...segments] = segmentsOf(url.pathname);
+    const { http: status, body } = dialectOf(response.req, url, segments).encodeFault(fault);
+    const isJsonRpc = response.req.method === 'POST' && segments.length === 0;
     const contentType = 'application/json';
     answer(response, { status, body: isJsonRpc ? encodeJsonRpcError(null, fault) : body, contentType });
   }
@@ -126,15 +129,16 @@ class A2aAdapter implements Adapter {
       await this.#cards.serve(exchange, card);
       return;
     }
-    const [agentId = '', ...rest] = segmentsOf(pathname);
+    const [agentId = '', ...segments] = segmentsOf(pathname);
     const binding = this.#binding(decodeSegment(agentId));
-    if (rest.length === 0) {
+    if (segments.length === 0) {
       await this.#serveJsonRpc(exchange, binding);
       return;
     }
-    const route = routeOf(rest);
+    const dialect = dialectOf(exchange.request, exchange.url, segments);
+    const route = dialect.routeOf(segments);
     if (route === undefined) throw new Fault('agent-not-found', `nothing is served at ${pathname}`);
-    await serveRest(exchange, binding, route);
+    await serveRest(exchange, binding, { dialect, route });
   }
 
   async #serveJsonRpc(exchange: Exchange, binding: Binding): Promise<void> {
@@ -236,6 +240,12 @@ function segmentsOf(pathname: string): string[] {
     .slice(a2aPrefix.length + 1)
     .replace(/\/$/, '')
     .split('/');
+}
+
+/** Of HTTP+JSON. For who speaks 1.0, `v1` is the name of a tenant, like any other. */
+function dialectOf(request: IncomingMessage, url: URL, [first]: readonly string[]): RestDialect {
+  const isLegacy = first === 'v1' && requestedVersion(headerOf(request, 'a2a-version'), url) === restV03.version;
+  return isLegacy ? restV03 : restV1;
 }
 
 function pathOf(agentId: string): string {

@@ -68,7 +68,7 @@ export function cardOf(agent: Agent, surroundings: CardSurroundings): AgentCard 
     description: agent.description,
     version: agent.version,
     provider: undefined,
-    supportedInterfaces: duplicateInterfacesForLegacy(interfaces, ['JSONRPC']),
+    supportedInterfaces: duplicateInterfacesForLegacy(interfaces, ['JSONRPC', 'HTTP+JSON']),
     capabilities: {
       streaming: true,
       pushNotifications: surroundings.pushes,
@@ -132,6 +132,12 @@ export async function encodeHybridCard(card: AgentCard): Promise<WireCard> {
   const names = Object.keys(fresh);
   const securitySchemes = Object.fromEntries(names.map((name) => [name, { ...fresh[name], ...old[name] }]));
   return { ...legacy, ...wire, ...(names.length > 0 ? { securitySchemes } : {}) };
+}
+
+/** The card as HTTP+JSON of 0.3 has it, whose security schemes have the shapes of 1.0 already. */
+export async function encodeLegacyCard(card: AgentCard): Promise<WireCard> {
+  const { securitySchemes, securityRequirements: security } = encodeCard(card);
+  return { ...(await toLegacy(card)), securitySchemes, security };
 }
 
 /** The SDK translates cards on their way out of a handler alone. */

@@ -132,6 +132,12 @@ export function encodeRestError(thrown: unknown): { readonly http: number; reado
   return { http, body: { error: { code: http, status, message, details } } };
 }
 
+/** Of 0.3, which has the code of JSON-RPC and no envelope. */
+export function encodeLegacyRestError(thrown: unknown): { readonly http: number; readonly body: object } {
+  const { http, code, message, details: data } = withAllFields(encodeError(thrown), thrown);
+  return { http, body: { code, message, data } };
+}
+
 function withAllFields(error: WireError, thrown: unknown): WireError {
   if (!(thrown instanceof Violations)) return error;
   return { ...error, details: [...error.details.slice(0, 1), badRequest(thrown.violations)] };

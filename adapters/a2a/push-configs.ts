@@ -38,7 +38,7 @@ export class PushConfigs {
 
   /** @throws what `create` would say of the configuration, before anything is written */
   check(call: Call, config: TaskPushNotificationConfig, at = ''): void {
-    this.#filterFor(call);
+    this.#filter();
     naming(at, () => {
       this.#options.gateway.subscriptions.check(call.caller, targetOf(config));
     });
@@ -67,14 +67,15 @@ export class PushConfigs {
     config: TaskPushNotificationConfig,
     after?: number,
   ): Promise<TaskPushNotificationConfig> {
-    const filter = this.#filterFor(call);
+    const filter = this.#filter();
+    const codec = chooseVersion(call.requestedVersion, ['1.0', '0.3']);
     // Whoever gives it no name has one for each task.
-    const input: SubscriptionInput = { id: config.id || runId, target: targetOf(config), filter, after };
+    const input: SubscriptionInput = { id: config.id || runId, target: targetOf(config), filter, codec, after };
     return encodeConfig(await this.#options.gateway.subscriptions.create(call.caller, runId, input));
   }
 
   async get(call: Call, { taskId, id }: GetTaskPushNotificationConfigRequest): Promise<TaskPushNotificationConfig> {
-    this.#filterFor(call);
+    this.#filter();
     await this.#options.tasks.get(call.caller, taskId);
     const found = await this.#options.gateway.subscriptions.find(call.caller, taskId, id || taskId);
     if (found !== undefined) return encodeConfig(found);
@@ -86,7 +87,7 @@ export class PushConfigs {
     call: Call,
     { taskId, pageSize, pageToken }: ListTaskPushNotificationConfigsRequest,
   ): Promise<ListTaskPushNotificationConfigsResponse> {
-    this.#filterFor(call);
+    this.#filter();
     if (!Number.isInteger(pageSize) || pageSize < 0) {
       throw new Violations([{ field: 'pageSize', description: 'must be a whole number from 0' }]);
     }
@@ -102,15 +103,14 @@ export class PushConfigs {
   }
 
   async remove(call: Call, { taskId, id }: DeleteTaskPushNotificationConfigRequest): Promise<void> {
-    this.#filterFor(call);
+    this.#filter();
     await this.#options.tasks.get(call.caller, taskId);
     await this.#options.gateway.subscriptions.remove(call.caller, taskId, id || taskId);
   }
 
-  /** What is sent has the shapes of 1.0 alone. */
-  #filterFor({ requestedVersion }: Call): PushFilter {
+  #filter(): PushFilter {
     const { events } = this.#options;
-    if (events !== undefined && chooseVersion(requestedVersion, ['1.0', '0.3']) === '1.0') return events;
+    if (events !== undefined) return events;
     throw new PushNotificationNotSupportedError();
   }
 }

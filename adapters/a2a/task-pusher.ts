@@ -1,11 +1,10 @@
-// What a task's webhooks are told: the frames of its stream, one request each.
-// https://a2a-protocol.org/v1.0.1/specification/#433-push-notification-payload
-import { StreamResponse } from '@a2a-js/sdk';
+// What a task's webhooks are told, out of the fold that its streams are told from.
 import type { RunId } from '../../schemas/id.ts';
 import type { RunEvent } from '../../schemas/run-event.ts';
 import type { Subscription } from '../../schemas/subscription.ts';
 import { Fault } from '../../src/fault.ts';
 import type { Caller, Gateway, Pusher, PushRequest } from '../../src/gateway.ts';
+import { pushCodecOf } from './push-codecs.ts';
 import { isTerminal, type ShownWork, type TaskFold } from './task-fold.ts';
 import { foldBetween, Tasks } from './tasks.ts';
 
@@ -46,13 +45,12 @@ export class TaskPusher implements Pusher {
     const isKnown = known !== undefined && known.at < first.seq;
     const place = isKnown ? known : await this.#placeBefore(caller, runId, first.seq);
 
+    const { headers, encode } = pushCodecOf(subscription.codec);
     const requests: PushRequest[] = [];
     for (const event of events) {
       await foldBetween(gateway, caller, { threadId, fold: place.fold, after: place.at, before: event.seq });
-      for (const payload of place.fold.fold(event)) {
-        const body = JSON.stringify(StreamResponse.toJSON({ payload }));
-        requests.push({ headers, body, upTo: event.seq });
-      }
+      const bodies = encode(place.fold.fold(event), () => place.fold.snapshot());
+      requests.push(...bodies.map((body) => ({ headers, body, upTo: event.seq })));
       place.at = event.seq;
     }
     if (!isTerminal(place.fold.state)) this.#remember(key, place);
@@ -74,5 +72,3 @@ export class TaskPusher implements Pusher {
     if (this.#remembered.size > maxRemembered && oldest !== undefined) this.#remembered.delete(oldest);
   }
 }
-
-const headers = { 'Content-Type': 'application/a2a+json', 'A2A-Version': '1.0' };

@@ -166,9 +166,9 @@ export interface Commands {
     readonly by: Caller;
   };
   reorder: { readonly activationIds: readonly ActivationId[]; readonly by: Caller };
-  /** Made again under its name, a subscription takes the new target and filter, and is alive again. */
+  /** Made again under its name, a subscription takes the new target, filter and codec, and is alive again. */
   subscribe: {
-    readonly subscription: Pick<SubscriptionRecord, 'id' | 'runId' | 'actor' | 'door'> & {
+    readonly subscription: Pick<SubscriptionRecord, 'id' | 'runId' | 'actor' | 'door' | 'codec'> & {
       readonly target: PushTarget;
       readonly filter: PushFilter;
     };

@@ -19,8 +19,10 @@ export function subscribe(turn: Turn, command: Command<'subscribe'>, rules: Rule
   const moving = lane.subscriptions?.find((one) => one.id === key);
   if (known !== undefined && moving !== undefined) {
     const target = sameTarget(known, subscription) ? known.target : subscription.target;
-    const next = { ...known, ...subscription, target };
-    const isChanged = target !== known.target || next.filter !== known.filter || next.door !== known.door;
+    const { codec: _, ...rest } = known;
+    const next = { ...rest, ...subscription, target };
+    const isChanged =
+      target !== known.target || next.filter !== known.filter || next.codec !== known.codec || next.door !== known.door;
     if (!isChanged) return { subscription: shown(known, moving) };
     turn.put('subscription', key, next);
     // Whatever went wrong with what it was before says nothing of what it is now.

@@ -30,13 +30,21 @@ export class MailboxSubscriptions implements Subscriptions {
   async create(caller: Caller, runId: RunId, input: SubscriptionInput): Promise<Subscription> {
     const outbox = this.#outboxFor(caller.door);
     const thread = await this.#locate(caller, runId);
-    const { id, filter, after } = input;
+    const { id, filter, codec, after } = input;
     const target = targetOf(input.target);
     outbox.check(target.url);
     const others = (await this.#all(thread, runId)).filter((one) => one.actor !== caller.actor || one.id !== id);
     const { subscription } = await this.#runner.turn(thread, {
       type: 'subscribe',
-      subscription: { id, runId, actor: caller.actor, door: caller.door, target, filter },
+      subscription: {
+        id,
+        runId,
+        actor: caller.actor,
+        door: caller.door,
+        target,
+        filter,
+        ...(codec === undefined ? {} : { codec }),
+      },
       after,
       deadOnRun: others.filter(({ state }) => state.is === 'dead').length,
       claim: outbox.offer(),

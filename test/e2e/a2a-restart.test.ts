@@ -54,7 +54,7 @@ test('cards are read without a token, and tell how callers reach the gateway; ca
   const gateway = await GatewayProcess.start(join(directory.path, 'data'), { args: ['--config', config] });
   const card = await fetch(`${gateway.url}/.well-known/agent-card.json`, { headers: { 'a2a-version': '1.0' } });
   expect(await card.json()).toMatchObject({
-    supportedInterfaces: [{ url: 'https://agents.example.com/a2a/demo', protocolBinding: 'JSONRPC' }, {}, {}],
+    supportedInterfaces: [{ url: 'https://agents.example.com/a2a/demo', protocolBinding: 'JSONRPC' }, {}, {}, {}],
     securityRequirements: [{ schemes: { bearer: {} } }],
     capabilities: { extendedAgentCard: true },
   });

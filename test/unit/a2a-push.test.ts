@@ -1,43 +1,15 @@
-import { once } from 'node:events';
-import { createServer, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { text } from 'node:stream/consumers';
 import { type SendMessageRequest, StreamResponse, TaskState } from '@a2a-js/sdk';
 import { describe, expect, it } from 'vitest';
 import { type Binding, connect, Followed, message, rpc, sendTask, serveA2a } from '../support/a2a-server.ts';
 import { until } from '../support/until.ts';
+import { receiveWebhooks, type WebhookReceiver } from '../support/webhook-receiver.ts';
 
-interface Receiver extends AsyncDisposable {
-  readonly url: string;
-  readonly accepted: { readonly headers: IncomingHttpHeaders; readonly frame: StreamResponse }[];
+function framesOf({ accepted }: WebhookReceiver): StreamResponse[] {
+  return accepted.map(({ body }) => StreamResponse.fromJSON(JSON.parse(body)));
 }
 
-/** A webhook that fails so many times, and accepts what comes then. */
-async function receive(failures = 0): Promise<Receiver> {
-  const accepted: Receiver['accepted'] = [];
-  let left = failures;
-  const server = createServer((request, response) => {
-    void text(request).then((body) => {
-      const fails = left > 0;
-      if (fails) left -= 1;
-      else accepted.push({ headers: request.headers, frame: StreamResponse.fromJSON(JSON.parse(body)) });
-      response.writeHead(fails ? 503 : 204).end();
-    });
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/in`,
-    accepted,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
-  };
-}
-
-function statesOf({ accepted }: Receiver): (TaskState | undefined)[] {
-  return accepted.flatMap(({ frame: { payload } }) =>
+function statesOf(receiver: WebhookReceiver): (TaskState | undefined)[] {
+  return framesOf(receiver).flatMap(({ payload }) =>
     payload?.$case === 'statusUpdate' ? [payload.value.status?.state] : [],
   );
 }
@@ -61,7 +33,7 @@ function withWebhook(request: SendMessageRequest, url: string): SendMessageReque
 describe.each<Binding>(['JSONRPC', 'HTTP+JSON'])('a webhook over %s', (binding) => {
   it('that fails twice is told how its task stands, from the start to the end, and by whom', async () => {
     await using server = await serveA2a({ push: 'status' });
-    await using receiver = await receive(2);
+    await using receiver = await receiveWebhooks(2);
     const client = await connect(server.url, binding);
     const asked = await sendTask(client, withWebhook(message('/approve'), receiver.url));
     await until('the question to be told', () => statesOf(receiver).includes(TaskState.TASK_STATE_INPUT_REQUIRED));
@@ -85,13 +57,13 @@ describe.each<Binding>(['JSONRPC', 'HTTP+JSON'])('a webhook over %s', (binding) 
 
   it('that is told everything can make the task of it', async () => {
     await using server = await serveA2a({ push: 'everything' });
-    await using receiver = await receive(1);
+    await using receiver = await receiveWebhooks(1);
     const client = await connect(server.url, binding);
     const task = await sendTask(client, withWebhook(message('/stream 50'), receiver.url));
     await until('the end to be told', () => statesOf(receiver).at(-1) === TaskState.TASK_STATE_COMPLETED);
     const followed = new Followed();
     followed.task = { ...task, artifacts: [] };
-    for (const { frame } of receiver.accepted) followed.apply(frame);
+    for (const frame of framesOf(receiver)) followed.apply(frame);
     expect(followed.task).toEqual({ ...task, artifacts: followed.task.artifacts });
     const whole = new Followed();
     whole.task = task;
@@ -101,7 +73,7 @@ describe.each<Binding>(['JSONRPC', 'HTTP+JSON'])('a webhook over %s', (binding) 
 
   it('is made, read, listed and removed, by its caller alone', { tags: 'webhooks-are-served-apart' }, async () => {
     await using server = await serveA2a({ push: 'status' });
-    await using receiver = await receive();
+    await using receiver = await receiveWebhooks();
     const client = await connect(server.url, binding);
     const { id: taskId } = await sendTask(client, message('/stream 1000 20', { returnImmediately: true }));
     const first = configOf(receiver.url, { taskId, id: 'one' });
@@ -161,19 +133,11 @@ describe('a webhook that is refused', () => {
     });
     expect((await server.mailbox.threads.list(ada, {}, { limit: 10 })).items).toEqual([]);
   });
-
-  it('for its version, whose shapes are not sent, says so', async () => {
-    await using server = await serveA2a({ push: 'status' });
-    const method = 'tasks/pushNotificationConfig/list';
-    const legacy = { jsonrpc: '2.0', id: 1, method, params: { id: 'x' } };
-    const { body } = await rpc(server.url, legacy, { 'a2a-version': '0.3' });
-    expect(body).toMatchObject({ error: { code: -32003 } });
-  });
 });
 
 it('a message that is sent again has its task told once', async () => {
   await using server = await serveA2a({ push: 'status' });
-  await using receiver = await receive();
+  await using receiver = await receiveWebhooks();
   const request = {
     jsonrpc: '2.0',
     id: 1,

@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { AgentCard } from '@a2a-js/sdk';
-import { LegacyJsonRpcTransport } from '@a2a-js/sdk/compat/v0_3/client';
 import { cardOf, encodeCard, encodeHybridCard } from '../../adapters/a2a/card.ts';
 import { encodeError, faultTable } from '../../adapters/a2a/faults.ts';
-import { artifactText, dataOf, follow, message, readFrames, rpc, serveA2a } from '../support/a2a-server.ts';
+import { readFrames, rpc, serveA2a } from '../support/a2a-server.ts';
 import { faults } from '../../schemas/fault.ts';
 import { Fault } from '../../src/fault.ts';
 import { say, scripted } from '../support/mailbox-fixture.ts';
@@ -244,28 +243,6 @@ describe('HTTP+JSON', () => {
     expect((await send(server.url, '/tasks/x/pushNotificationConfigs')).status).toBe(400);
     const list = (await (await send(server.url, '/tasks')).json()) as object;
     expect(list).toEqual({ tasks: [], nextPageToken: '', pageSize: 50, totalSize: 0 });
-  });
-});
-
-describe('a client of 0.3', () => {
-  it('does over JSON-RPC what 0.3 can', async () => {
-    await using server = await serveA2a();
-    const client = new LegacyJsonRpcTransport({ endpoint: `${server.url}/a2a/demo` });
-    const sent = await client.sendMessage({ ...message('hello'), configuration: undefined });
-    if ('messageId' in sent) throw new Error('a message came instead of a task');
-    expect(artifactText(sent)).toContain('hello');
-    expect(artifactText(await client.getTask({ tenant: '', id: sent.id }))).toContain('hello');
-    const streamed = await follow(client.sendMessageStream(message('/approve')));
-    expect(streamed.states.at(-1)).toBe(6);
-    const { id: taskId = '', status } = streamed.task ?? {};
-    const [question] = dataOf(status?.message?.parts ?? []);
-    const data = { ticketId: question?.['ticketId'], approved: true };
-    const answered = await follow(client.sendMessageStream(message('', { taskId, data })));
-    expect(answered.states.at(-1)).toBe(3);
-    const waiting = await follow(client.sendMessageStream(message('/form')));
-    const cancelled = await client.cancelTask({ tenant: '', id: waiting.task?.id ?? '', metadata: undefined });
-    expect(cancelled.status?.state).toBe(5);
-    await expect(client.getTask({ tenant: '', id: 'none' })).rejects.toThrow('none');
   });
 });
 

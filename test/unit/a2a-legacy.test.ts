@@ -1,0 +1,306 @@
+import { Buffer } from 'node:buffer';
+import { type Part, TaskState } from '@a2a-js/sdk';
+import { legacyPushNotificationToV1StreamResponse } from '@a2a-js/sdk/compat/v0_3';
+import { LegacyJsonRpcTransport, LegacyRestTransport } from '@a2a-js/sdk/compat/v0_3/client';
+import { describe, expect, it } from 'vitest';
+import { artifactText, dataOf, follow, message, readFrames, rpc, serveA2a } from '../support/a2a-server.ts';
+import { scripted } from '../support/mailbox-fixture.ts';
+import { until } from '../support/until.ts';
+import { receiveWebhooks, type WebhookReceiver } from '../support/webhook-receiver.ts';
+
+const bindings = [
+  ['JSONRPC', (url: string) => new LegacyJsonRpcTransport({ endpoint: `${url}/a2a/demo` })],
+  ['HTTP+JSON', (url: string) => new LegacyRestTransport({ endpoint: `${url}/a2a/demo` })],
+] as const;
+
+const { TASK_STATE_WORKING, TASK_STATE_INPUT_REQUIRED, TASK_STATE_COMPLETED, TASK_STATE_CANCELED } = TaskState;
+
+/** What a receiver of 0.3 was told, as the SDK reads it. */
+function tasksOf({ accepted }: WebhookReceiver) {
+  return accepted.map(({ body }) => {
+    const { payload } = legacyPushNotificationToV1StreamResponse(JSON.parse(body));
+    if (payload?.$case !== 'task') throw new Error('something else than a task was told');
+    return payload.value;
+  });
+}
+
+describe.each(bindings)('a client of 0.3 over %s', (_, connect) => {
+  it('does what 0.3 can', async () => {
+    await using server = await serveA2a();
+    const client = connect(server.url);
+    const sent = await client.sendMessage({ ...message('hello'), configuration: blocking });
+    if ('messageId' in sent) throw new Error('a message came instead of a task');
+    expect(artifactText(sent)).toContain('hello');
+    expect(artifactText(await client.getTask({ tenant: '', id: sent.id }))).toContain('hello');
+    expect((await client.getTask({ tenant: '', id: sent.id, historyLength: 0 })).history).toEqual([]);
+    const streamed = await follow(client.sendMessageStream(message('/approve')));
+    expect(streamed.states.at(-1)).toBe(TASK_STATE_INPUT_REQUIRED);
+    const { id: taskId = '', status } = streamed.task ?? {};
+    const [question] = dataOf(status?.message?.parts ?? []);
+    const data = { ticketId: question?.['ticketId'], approved: true };
+    const answered = await follow(client.sendMessageStream(message('', { taskId, data })));
+    expect(answered.states.at(-1)).toBe(TASK_STATE_COMPLETED);
+    const waiting = await follow(client.sendMessageStream(message('/form')));
+    const id = waiting.task?.id ?? '';
+    expect((await follow(client.resubscribeTask({ tenant: '', id }))).states).toEqual([TASK_STATE_INPUT_REQUIRED]);
+    const cancelled = await client.cancelTask({ tenant: '', id, metadata: undefined });
+    expect(cancelled.status?.state).toBe(TASK_STATE_CANCELED);
+    await expect(client.getTask({ tenant: '', id: 'none' })).rejects.toThrow('none');
+    await expect(client.cancelTask({ tenant: '', id, metadata: undefined })).resolves.toEqual(cancelled);
+    await expect(client.resubscribeTask({ tenant: '', id }).next()).rejects.toThrow('has ended');
+  });
+
+  it('gives and gets every kind of part', async () => {
+    const parts: Part['content'][] = [
+      { $case: 'text', value: 'a text' },
+      { $case: 'data', value: { a: [1] } },
+      { $case: 'raw', value: Buffer.from('bytes') },
+      { $case: 'url', value: 'https://example.com/x.png' },
+    ];
+    const { card, run } = scripted(async function* ({ messages }) {
+      const said = messages[0]?.parts ?? [];
+      yield { type: 'artifact', id: 'echo', name: 'echo', parts: said, append: false, last: true };
+    });
+    const capabilities = { ...card.capabilities, input: ['image' as const] };
+    await using server = await serveA2a({}, [{ card: { ...card, id: 'demo', capabilities }, run }]);
+    const request = message('');
+    if (request.message === undefined) throw new Error('a request of ours has a message');
+    const wire = (content: Part['content']): Part => {
+      const isFile = content?.$case === 'raw' || content?.$case === 'url';
+      return { content, metadata: undefined, filename: '', mediaType: isFile ? 'image/png' : '' };
+    };
+    const asked = { ...request, configuration: blocking, message: { ...request.message, parts: parts.map(wire) } };
+    const sent = await connect(server.url).sendMessage(asked);
+    if ('messageId' in sent) throw new Error('a message came instead of a task');
+    expect(sent.artifacts[0]?.parts.map(({ content }) => content)).toEqual(parts);
+    expect(sent.history[0]?.parts.map(({ content }) => content)).toEqual(parts);
+  });
+
+  it('has its webhook told the whole task, at each of its states', async () => {
+    await using server = await serveA2a({ push: 'everything' });
+    await using receiver = await receiveWebhooks(1);
+    const client = connect(server.url);
+    const taskPushNotificationConfig = configOf(receiver.url);
+    const configuration = { ...blocking, taskPushNotificationConfig };
+    const asked = await client.sendMessage({ ...message('/approve'), configuration });
+    if ('messageId' in asked) throw new Error('a message came instead of a task');
+    const states = () => tasksOf(receiver).map(({ status }) => status?.state);
+    await until('the question to be told', () => states().includes(TASK_STATE_INPUT_REQUIRED));
+    expect(tasksOf(receiver).at(-1)).toEqual(asked);
+    const [question] = dataOf(asked.status?.message?.parts ?? []);
+    const data = { ticketId: question?.['ticketId'], approved: true };
+    const done = await client.sendMessage({ ...message('', { taskId: asked.id, data }), configuration: blocking });
+    await until('the end to be told', () => states().at(-1) === TASK_STATE_COMPLETED);
+    expect(new Set(states())).toEqual(new Set([TASK_STATE_WORKING, TASK_STATE_INPUT_REQUIRED, TASK_STATE_COMPLETED]));
+    expect(tasksOf(receiver).at(-1)).toEqual(done);
+    for (const { headers } of receiver.accepted) {
+      expect(headers).toMatchObject({
+        authorization: 'Bearer s3cret',
+        'x-a2a-notification-token': 'known to us',
+        'content-type': 'application/json',
+      });
+    }
+  });
+
+  it('makes, reads, lists and removes its webhooks', async () => {
+    await using server = await serveA2a({ push: 'status' });
+    await using receiver = await receiveWebhooks();
+    const client = connect(server.url);
+    const sent = await client.sendMessage(message('/stream 1000 20', { returnImmediately: true }));
+    const taskId = 'messageId' in sent ? '' : sent.id;
+    const one = { ...configOf(receiver.url), taskId, id: 'one' };
+    expect(await client.createTaskPushNotificationConfig(one)).toEqual(one);
+    const unnamed = { ...one, id: '', token: '', authentication: undefined };
+    expect(await client.createTaskPushNotificationConfig(unnamed)).toEqual({ ...unnamed, id: taskId });
+    expect(await client.getTaskPushNotificationConfig({ tenant: '', taskId, id: 'one' })).toEqual(one);
+    const all = { tenant: '', taskId, pageSize: 0, pageToken: '' };
+    expect((await client.listTaskPushNotificationConfig(all)).configs.map(({ id }) => id)).toEqual(['one', taskId]);
+    await client.deleteTaskPushNotificationConfig({ tenant: '', taskId, id: 'one' });
+    await client.deleteTaskPushNotificationConfig({ tenant: '', taskId, id: 'one' });
+    await expect(client.getTaskPushNotificationConfig({ tenant: '', taskId, id: 'one' })).rejects.toThrow('one');
+    await client.cancelTask({ tenant: '', id: taskId, metadata: undefined });
+    await until('the end to be told', () => tasksOf(receiver).at(-1)?.status?.state === TASK_STATE_CANCELED);
+    const inside = { ...one, url: 'http://10.0.0.1/' };
+    await expect(client.createTaskPushNotificationConfig(inside)).rejects.toThrow('url');
+  });
+
+  it('is given the extended card in its own shape', async () => {
+    await using server = await serveA2a({ needsToken: true });
+    const card = await connect(server.url).getExtendedAgentCard({ tenant: '' });
+    expect(card.supportedInterfaces.map(({ protocolBinding }) => protocolBinding)).toEqual(['JSONRPC', 'HTTP+JSON']);
+    expect(card.securitySchemes['bearer']?.scheme).toMatchObject({ $case: 'httpAuthSecurityScheme' });
+    expect(card.securityRequirements).toEqual([{ schemes: { bearer: { list: [] } } }]);
+  });
+});
+
+const blocking = { acceptedOutputModes: [], taskPushNotificationConfig: undefined, returnImmediately: false };
+const configOf = (url: string) => ({
+  tenant: '',
+  id: '',
+  taskId: '',
+  url,
+  token: 'known to us',
+  authentication: { scheme: 'Bearer', credentials: 's3cret' },
+});
+
+describe('a webhook', () => {
+  it('that is asked for anew in another version is told in its shapes', async () => {
+    await using server = await serveA2a({ push: 'status' });
+    await using receiver = await receiveWebhooks();
+    const sent = await rpc(server.url, {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'SendMessage',
+      params: {
+        message: { messageId: 'm', role: 'ROLE_USER', parts: [{ text: '/approve' }] },
+        configuration: { taskPushNotificationConfig: { url: receiver.url } },
+      },
+    });
+    const { id: taskId } = (sent.body['result'] as { task: { id: string } }).task;
+    await until('the question to be told', () => receiver.accepted.length === 2);
+    expect(receiver.accepted.every(({ body }) => 'statusUpdate' in (JSON.parse(body) as object))).toBe(true);
+    const client = new LegacyRestTransport({ endpoint: `${server.url}/a2a/demo` });
+    const same = { ...configOf(receiver.url), taskId, token: '', authentication: undefined };
+    await client.createTaskPushNotificationConfig(same);
+    await client.cancelTask({ tenant: '', id: taskId, metadata: undefined });
+    await until('the end to be told', () => receiver.accepted.length > 2);
+    expect(JSON.parse(receiver.accepted.at(-1)?.body ?? '')).toMatchObject({
+      kind: 'task',
+      id: taskId,
+      status: { state: 'canceled' },
+    });
+  });
+});
+
+describe('HTTP+JSON of 0.3', () => {
+  const post = (url: string, path: string, body: unknown, headers = {}) =>
+    fetch(`${url}/a2a/demo/v1${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    });
+  const user = (content: unknown, more: object = {}) => ({ messageId: 'm', role: 'ROLE_USER', content, ...more });
+
+  it('takes both names of every field, and answers as the definition has it', async () => {
+    await using server = await serveA2a();
+    const asked = { request: { message_id: 'm', role: 1, content: [{ text: 'hello' }], context_id: 'mine' } };
+    const response = await post(server.url, '/message:send', asked);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('application/json');
+    expect(await response.json()).toMatchObject({
+      task: {
+        contextId: 'mine',
+        status: { state: 'TASK_STATE_COMPLETED' },
+        history: [{ role: 'ROLE_USER', content: [{ text: 'hello' }] }],
+      },
+    });
+  });
+
+  it('takes a webhook as both official SDKs send it', async () => {
+    await using server = await serveA2a({ push: 'status' });
+    const { task } = (await (
+      await post(server.url, '/message:send', { message: user([{ text: '/form' }]) })
+    ).json()) as {
+      task: { id: string };
+    };
+    const config = { name: '', pushNotificationConfig: { id: 'a', url: 'https://example.com/', authentication: {} } };
+    for (const body of [config, { parent: `tasks/${task.id}`, config_id: 'a', config }]) {
+      const response = await post(server.url, `/tasks/${task.id}/pushNotificationConfigs`, body);
+      expect(response.status).toBe(201);
+      expect(await response.json()).toMatchObject({
+        name: `tasks/${task.id}/pushNotificationConfigs/a`,
+        pushNotificationConfig: { id: 'a', url: 'https://example.com/' },
+      });
+    }
+    const other = { ...config, name: 'tasks/other/pushNotificationConfigs/a' };
+    expect((await post(server.url, `/tasks/${task.id}/pushNotificationConfigs`, other)).status).toBe(400);
+  });
+
+  it.each([
+    ['a task that is not there', 'GET', '/tasks/none', undefined, 404, -32001],
+    ['a body that is not JSON', 'POST', '/message:send', '{', 400, -32602],
+    ['another type', 'POST', '/message:send', undefined, 400, -32005],
+    ['another method', 'GET', '/message:send', undefined, 405, -32004],
+    ['a list', 'GET', '/tasks', undefined, 400, -32004],
+    ['the extended card, which is not offered', 'GET', '/card', undefined, 400, -32007],
+    ['webhooks, which are not offered', 'GET', '/tasks/none/pushNotificationConfigs', undefined, 400, -32003],
+    ['a path that is none', 'GET', '/nothing', undefined, 404, -32600],
+  ])('refuses %s in the words of 0.3', async (_, method, path, body, status, code) => {
+    await using server = await serveA2a();
+    const headers: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
+    const response = await fetch(`${server.url}/a2a/demo/v1${path}`, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body }),
+    });
+    expect(response.status).toBe(status);
+    const refusal = (await response.json()) as { data: object[] };
+    expect(refusal).toMatchObject({ code, message: expect.any(String) });
+    expect(refusal.data[0]).toMatchObject({ reason: expect.any(String) });
+  });
+
+  it('names every field that is wrong', { tags: 'ill-formed-message-is-refused' }, async () => {
+    await using server = await serveA2a();
+    const message = { role: 'ROLE_NONE', content: [{ text: 'a', data: { data: {} } }, { file: {} }] };
+    const response = await post(server.url, '/message:send', { message, configuration: { historyLength: 'x' } });
+    expect(response.status).toBe(400);
+    const { data } = (await response.json()) as { data: [unknown, { fieldViolations: { field: string }[] }] };
+    expect(data[1].fieldViolations.map(({ field }) => field)).toEqual([
+      'message.messageId',
+      'message.role',
+      'message.content[0]',
+      'message.content[1]',
+      'configuration.historyLength',
+    ]);
+  });
+
+  it('takes or refuses whatever a message holds, for what it is', async () => {
+    await using server = await serveA2a();
+    const whole = user([{ text: 'hello' }]);
+    const bodies = [5, 'x', null, [], {}, [5], true].flatMap((value): unknown[] => [
+      value,
+      { message: value },
+      { message: whole, configuration: value },
+      { message: whole, metadata: value },
+      ...Object.keys({ ...whole, metadata: 0, extensions: 0 }).map((key) => ({ message: { ...whole, [key]: value } })),
+      ...['text', 'file', 'data', 'metadata'].map((key) => ({ message: user([{ [key]: value }]) })),
+      { message: user([{ file: { fileWithBytes: value } }, { data: { data: value } }]) },
+      { message: whole, configuration: { pushNotification: value } },
+      { message: whole, configuration: { pushNotification: { url: value } } },
+    ]);
+    for (const body of bodies) {
+      const response = await post(server.url, '/message:send', body);
+      expect([200, 400, 404], JSON.stringify(body)).toContain(response.status);
+      await response.arrayBuffer();
+    }
+    expect(server.logged.filter(({ message: said }) => said.includes('failed'))).toEqual([]);
+  });
+
+  it('leaves `v1` to be a tenant’s name for who speaks 1.0', async () => {
+    await using server = await serveA2a();
+    const body = { message: { messageId: 'm', role: 'ROLE_USER', parts: [{ text: 'hello' }] } };
+    const response = await post(server.url, '/message:send', body, { 'a2a-version': '1.0' });
+    expect(response.headers.get('content-type')).toBe('application/a2a+json');
+    expect(await response.json()).toMatchObject({ task: { status: { state: 'TASK_STATE_COMPLETED' } } });
+  });
+
+  it('goes on with a stream that was cut, where it was', async () => {
+    await using server = await serveA2a();
+    const url = `${server.url}/a2a/demo/v1`;
+    const headers = { 'a2a-version': '0.3' };
+    const body = { message: user([{ text: '/stream 50 1' }]) };
+    const frames = await readFrames(`${url}/message:stream`, { body, headers }, (read) => read.length >= 10);
+    const { id } = (frames[0]?.data['task'] ?? {}) as { id: string };
+    const again = { method: 'GET', headers: { ...headers, 'last-event-id': frames.at(-1)?.id ?? '' } };
+    frames.push(...(await readFrames(`${url}/tasks/${id}:subscribe`, again, () => false)));
+    const text = frames.flatMap(({ data: { artifactUpdate } }) => {
+      const { artifact } = (artifactUpdate ?? {}) as { artifact?: { parts: { text: string }[] } };
+      return artifact?.parts.map((part) => part.text) ?? [];
+    });
+    const client = new LegacyRestTransport({ endpoint: `${server.url}/a2a/demo` });
+    expect(text.join('')).toBe(artifactText(await client.getTask({ tenant: '', id })));
+    expect(frames.at(-1)?.data).toMatchObject({
+      statusUpdate: { status: { state: 'TASK_STATE_COMPLETED' }, final: true },
+    });
+  });
+});
