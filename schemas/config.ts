@@ -154,6 +154,19 @@ export const Config = section({
     timeoutMs: duration(15_000, 'how long a receiver has to answer'),
     maxSending: z.int().min(1).default(64).describe('how many requests may be under way'),
   }).prefault({}),
+  signing: section({
+    notifications: z.boolean().default(false).describe('what webhooks are sent bears a signed token'),
+    keys: z
+      .array(z.string().min(1))
+      .default([])
+      .describe(
+        'private keys on P-256, in PEM (PKCS #8): the first one signs, the public halves of all are published; none: one that is made and kept in the data directory',
+      ),
+    rotateAfterMs: duration(
+      90 * dayMs,
+      'the age from which on a key of the data directory is replaced at a start; 0 for never. The last three stay published',
+    ),
+  }).prefault({}),
   limits: Limits.prefault({}),
   log: section({
     level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),

@@ -211,6 +211,8 @@ export interface PushRequest {
   readonly body: string;
   /** The last event that is told once this and those before it are accepted; never below the one before. */
   readonly upTo: number;
+  /** What a signed token says of it, beside who sends it and to whom. */
+  readonly claims?: Readonly<Record<string, string>>;
 }
 
 /** How a door tells events to webhooks: one for each door that takes subscriptions. */

@@ -21,12 +21,14 @@ import { systemClock } from './clock.ts';
 import { Fault } from './fault.ts';
 import { TimeOrderedIds } from './ids.ts';
 import { Mailbox, pushRules } from './mailbox/mailbox.ts';
+import { NotificationTokens } from './push/notification-tokens.ts';
 import { WebhookSender } from './push/webhook-sender.ts';
 import { manifest } from './manifest.ts';
-import type { Store } from './mailbox/store.ts';
+import type { Store, StoreHealth } from './mailbox/store.ts';
 import { loadConfig, type LoadedConfig } from './server/config.ts';
 import { controlAdapter } from './server/control/adapter.ts';
 import { HttpServer } from './server/http-server.ts';
+import { JwsKeys } from './server/jws-keys.ts';
 import { createLog } from './server/log.ts';
 import { loadSigningKey, newSigningKey } from './server/signing-key.ts';
 import { stopSignal } from './server/stop-signals.ts';
@@ -106,7 +108,9 @@ async function serve({ settings, agents: entries }: LoadedConfig): Promise<ExitC
   try {
     const rules = { ...limits, retentionMs: limits.retention.maxAgeMs };
     const a2a = new TaskPusher({ gateway: () => mailbox, shown: new Set(settings.a2a.show) });
-    const push = { sender, pushers: { a2a }, rules: pushRules, maxSending };
+    const signer = await jwsKeys(settings);
+    const tokens = signer === undefined ? undefined : new NotificationTokens({ signer, clock, issuer: () => url });
+    const push = { sender, pushers: { a2a }, tokens, rules: pushRules, maxSending };
     const mailbox: Mailbox = new Mailbox({ store, agents, clock, ids, limits: rules, log, push });
     const { maxBodyBytes, keepAliveMs } = limits;
     const doorLimits = { maxBodyBytes, keepAliveMs };
@@ -128,7 +132,9 @@ async function serve({ settings, agents: entries }: LoadedConfig): Promise<ExitC
       agents: agents.cards(),
       entryPoints,
     });
-    const server = new HttpServer({ settings, adapters, about, storeHealth: () => store.health(), clock, ids, log });
+    const publicKeys = signer === undefined ? undefined : (): object => signer.published();
+    const storeHealth = (): StoreHealth => store.health();
+    const server = new HttpServer({ settings, adapters, about, storeHealth, publicKeys, clock, ids, log });
     const port = await server.listen();
     if (url === '') url = reachableUrl(settings.host, port);
     try {
@@ -170,6 +176,15 @@ function a2aOptions({
 
 function signingKey({ store, dataDir }: LoadedConfig['settings']): Promise<Uint8Array> | Uint8Array {
   return store === 'file' ? loadSigningKey(dataDir) : newSigningKey();
+}
+
+/** Undefined where nothing is signed that others check. */
+async function jwsKeys({ signing, store, dataDir }: LoadedConfig['settings']): Promise<JwsKeys | undefined> {
+  const { notifications, keys, rotateAfterMs } = signing;
+  if (!notifications) return undefined;
+  if (keys.length > 0) return JwsKeys.read(keys);
+  const nowMs = clock.now();
+  return store === 'file' ? JwsKeys.keep(dataDir, { nowMs, rotateAfterMs }) : JwsKeys.make(nowMs);
 }
 
 function demoNamed(id: string, counter: Counter): Agent {

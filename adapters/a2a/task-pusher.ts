@@ -50,7 +50,7 @@ export class TaskPusher implements Pusher {
     for (const event of events) {
       await foldBetween(gateway, caller, { threadId, fold: place.fold, after: place.at, before: event.seq });
       const bodies = encode(place.fold.fold(event), () => place.fold.snapshot());
-      requests.push(...bodies.map((body) => ({ headers, body, upTo: event.seq })));
+      requests.push(...bodies.map((body) => ({ headers, body, upTo: event.seq, claims: { taskId: runId } })));
       place.at = event.seq;
     }
     if (!isTerminal(place.fold.state)) this.#remember(key, place);

@@ -11,6 +11,7 @@ import type { Command, CommandType, Outcomes, PushRules } from '../lane/command.
 import type { Lane, LaneClaim, LaneSubscription } from '../lane/lane.ts';
 import { isWanted, shown } from '../lane/subscriptions.ts';
 import type { Log } from '../log.ts';
+import type { NotificationTokens } from '../push/notification-tokens.ts';
 import type { PushMessage, PushSender, Sent } from '../push/sender.ts';
 import { Slots } from './slots.ts';
 import type { Store } from './store.ts';
@@ -20,6 +21,8 @@ export interface PushPorts {
   readonly sender: PushSender;
   /** How each door that takes subscriptions tells events. */
   readonly pushers: Partial<Readonly<Record<Door, Pusher>>>;
+  /** Undefined: nothing that is sent is signed. */
+  readonly tokens?: NotificationTokens | undefined;
   readonly rules: PushRules;
   /** How many requests may be under way, of all subscriptions together. */
   readonly maxSending: number;
@@ -251,8 +254,8 @@ export class Outbox {
     }
     for (const [index, request] of requests.entries()) {
       const headers = { ...lowered(request.headers), ...secretsOf(subscription.target, pusher.tokenHeader) };
-      const { body } = request;
-      const sent = await this.#send(following, { url: subscription.target.url, headers, body });
+      const { body, claims } = request;
+      const sent = await this.#send(following, { url: subscription.target.url, headers, body }, claims);
       if (sent === undefined) return 'ends';
       if (sent.is === 'failed') {
         await this.#fail(following, place, sent);
@@ -266,13 +269,15 @@ export class Outbox {
   }
 
   /** Undefined when it is not to be sent any more. */
-  async #send(following: Following, message: PushMessage): Promise<Sent | undefined> {
+  async #send(following: Following, message: PushMessage, claims: PushRequest['claims']): Promise<Sent | undefined> {
     const { ceasing, ending } = following;
+    const { sender, tokens } = this.#parts.push;
     // What cannot be recorded would be sent again and again.
     while (this.#parts.store.health().is !== 'open' && !ceasing.signal.aborted) await this.#pause(following);
     if ((await this.#slots.take(ceasing.signal)) === 'aborted') return undefined;
     try {
-      return await this.#parts.push.sender.send(message, ending.signal);
+      const signed = tokens === undefined ? message : await tokens.signed(message, claims);
+      return await sender.send(signed, ending.signal);
     } catch (error) {
       if (ending.signal.aborted) return undefined;
       this.#say(following, error, 'a webhook could not be sent to');

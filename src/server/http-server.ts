@@ -11,6 +11,7 @@ import { Fault } from '../fault.ts';
 import type { Ids } from '../ids.ts';
 import type { StoreHealth } from '../mailbox/store.ts';
 import { admitOrigin, answerPreflight, isPreflight } from './cors.ts';
+import { jwksPath } from './jws-keys.ts';
 import { pages, type Readiness } from './pages.ts';
 import { isLoopback, Perimeter } from './perimeter.ts';
 import { Principals } from './principals.ts';
@@ -27,6 +28,8 @@ export interface HttpServerParts {
   /** What the root page says. */
   readonly about: () => object;
   readonly storeHealth: () => StoreHealth;
+  /** The public keys of what the gateway signs; undefined: it signs nothing. */
+  readonly publicKeys?: (() => object) | undefined;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
@@ -34,7 +37,7 @@ export interface HttpServerParts {
 
 /**
  * The one port. Every request passes the same checks before anything sees it: its host and origin, then its caller; only
- * health is told to callers nobody knows.
+ * health and public keys are told to callers nobody knows.
  *
  * - `starting`: listens, and answers health alone; left by `open`
  * - `serving`: left by `close`
@@ -52,7 +55,7 @@ export class HttpServer {
 
   /** @throws Fault `config-invalid`: others could reach it, and nobody is asked who they are */
   constructor(parts: HttpServerParts) {
-    const { settings, adapters, about, log } = parts;
+    const { settings, adapters, about, publicKeys, log } = parts;
     refuseToBeOpen(settings);
     this.#parts = parts;
     this.#doors = adapters
@@ -60,7 +63,7 @@ export class HttpServer {
       .toSorted((a, b) => b.prefix.length - a.prefix.length);
     this.#perimeter = new Perimeter(settings);
     this.#principals = new Principals(settings.tokens);
-    this.#pages = pages({ about, readiness: () => this.#readiness(), log });
+    this.#pages = pages({ about, readiness: () => this.#readiness(), publicKeys, log });
     this.#server = this.#create();
   }
 
@@ -149,7 +152,7 @@ export class HttpServer {
     if (isPreflight(request)) return answerPreflight(request, response);
     // What is routed below and what was checked above must be one and the same path.
     request.url = url.pathname + url.search;
-    if (isHealth(url.pathname)) return this.#pages(request, response);
+    if (isHealth(url.pathname) || url.pathname === jwksPath) return this.#pages(request, response);
     if (this.#state !== 'serving') throw new Fault('shutting-down', `the gateway is ${this.#state}`);
     const principal = entry.adapter?.recognise?.(url) ?? this.#principals.recognise(request.headers.authorization);
     entry.scope = principal.scope;

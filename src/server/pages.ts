@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http';
 import express, { type ErrorRequestHandler } from 'express';
 import type { Log } from '../adapter.ts';
 import { Fault } from '../fault.ts';
+import { jwksPath } from './jws-keys.ts';
 import { answerProblem } from './problem.ts';
 
 /** Whether requests should be sent here. */
@@ -11,11 +12,13 @@ export interface PageSources {
   /** What is served here, for whoever opens the root. */
   readonly about: () => object;
   readonly readiness: () => Readiness;
+  /** The public keys of what this gateway signs; undefined: it signs nothing. */
+  readonly publicKeys: (() => object) | undefined;
   readonly log: Log;
 }
 
 /** What is no protocol's: the root, health and everything that is not there. */
-export function pages({ about, readiness, log }: PageSources): RequestListener {
+export function pages({ about, readiness, publicKeys, log }: PageSources): RequestListener {
   const app = express();
   app.disable('x-powered-by');
   app.get('/', (_, response) => {
@@ -28,6 +31,12 @@ export function pages({ about, readiness, log }: PageSources): RequestListener {
     const status = readiness();
     response.status(status === 'ready' ? 200 : 503).json({ status });
   });
+  if (publicKeys !== undefined) {
+    app.get(jwksPath, (_, response) => {
+      // No longer than a receiver may take to learn of a new key.
+      response.set('cache-control', 'public, max-age=300').type('application/jwk-set+json').json(publicKeys());
+    });
+  }
   app.use(({ path }, response) => {
     answerProblem(new Fault('not-found', `there is nothing at ${path}`), response);
   });
