@@ -156,6 +156,7 @@ export const Config = section({
   }).prefault({}),
   signing: section({
     notifications: z.boolean().default(false).describe('what webhooks are sent bears a signed token'),
+    cards: z.boolean().default(false).describe('agent cards of A2A bear signatures'),
     keys: z
       .array(z.string().min(1))
       .default([])

@@ -28,7 +28,7 @@ import type { Store, StoreHealth } from './mailbox/store.ts';
 import { loadConfig, type LoadedConfig } from './server/config.ts';
 import { controlAdapter } from './server/control/adapter.ts';
 import { HttpServer } from './server/http-server.ts';
-import { JwsKeys } from './server/jws-keys.ts';
+import { JwsKeys, jwksPath } from './server/jws-keys.ts';
 import { createLog } from './server/log.ts';
 import { loadSigningKey, newSigningKey } from './server/signing-key.ts';
 import { stopSignal } from './server/stop-signals.ts';
@@ -109,7 +109,10 @@ async function serve({ settings, agents: entries }: LoadedConfig): Promise<ExitC
     const rules = { ...limits, retentionMs: limits.retention.maxAgeMs };
     const a2a = new TaskPusher({ gateway: () => mailbox, shown: new Set(settings.a2a.show) });
     const signer = await jwsKeys(settings);
-    const tokens = signer === undefined ? undefined : new NotificationTokens({ signer, clock, issuer: () => url });
+    const { notifications, cards } = settings.signing;
+    const tokens =
+      signer !== undefined && notifications ? new NotificationTokens({ signer, clock, issuer: () => url }) : undefined;
+    const signing = signer !== undefined && cards ? { signer, keysUrl: () => url + jwksPath } : undefined;
     const push = { sender, pushers: { a2a }, tokens, rules: pushRules, maxSending };
     const mailbox: Mailbox = new Mailbox({ store, agents, clock, ids, limits: rules, log, push });
     const { maxBodyBytes, keepAliveMs } = limits;
@@ -122,7 +125,7 @@ async function serve({ settings, agents: entries }: LoadedConfig): Promise<ExitC
         ...agUiOptions(settings),
         links: new MediaLinks({ key: await signingKey(settings), baseUrl: () => url, clock }),
       }),
-      a2aAdapter({ gateway: mailbox, clock, baseUrl: () => url, ...a2aOptions(settings) }),
+      a2aAdapter({ gateway: mailbox, clock, baseUrl: () => url, signing, ...a2aOptions(settings) }),
       controlAdapter({ gateway: mailbox, clock, ids, limits: doorLimits }),
     ];
     const entryPoints = adapters.flatMap((adapter) => adapter.entryPoints);
@@ -180,8 +183,8 @@ function signingKey({ store, dataDir }: LoadedConfig['settings']): Promise<Uint8
 
 /** Undefined where nothing is signed that others check. */
 async function jwsKeys({ signing, store, dataDir }: LoadedConfig['settings']): Promise<JwsKeys | undefined> {
-  const { notifications, keys, rotateAfterMs } = signing;
-  if (!notifications) return undefined;
+  const { notifications, cards, keys, rotateAfterMs } = signing;
+  if (!notifications && !cards) return undefined;
   if (keys.length > 0) return JwsKeys.read(keys);
   const nowMs = clock.now();
   return store === 'file' ? JwsKeys.keep(dataDir, { nowMs, rotateAfterMs }) : JwsKeys.make(nowMs);

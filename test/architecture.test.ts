@@ -64,6 +64,7 @@ const table: Readonly<Record<Part, Row>> = {
       'src/fault.ts',
       'src/json-body.ts',
       'src/manifest.ts',
+      'src/signer.ts',
       'src/sse.ts',
       'src/trace-context.ts',
       'src/url-path.ts',

@@ -14,6 +14,7 @@ import { decodeSegment } from '../../src/url-path.ts';
 import type { Binding, BindingLimits } from './binding.ts';
 import { Call } from './call.ts';
 import { a2aPrefix, cardOf, type CardSurroundings } from './card.ts';
+import type { CardSigning } from './card-signatures.ts';
 import { agentsIndex, cardAt, CardPages, wellKnownCard } from './card-pages.ts';
 import { Contexts, type WhenWaiting } from './contexts.ts';
 import { encodeJsonRpcError, encodeRestError } from './faults.ts';
@@ -56,6 +57,8 @@ export interface A2aOptions {
   /** What of the work is told as status messages. */
   readonly show?: readonly ShownWork[];
   readonly cardMaxAgeS?: number;
+  /** By what cards are signed; they are not if not given. */
+  readonly signing?: CardSigning | undefined;
 }
 
 const defaultLimits: A2aLimits = {
@@ -80,10 +83,10 @@ class A2aAdapter implements Adapter {
   readonly #bindings = new Map<string, Binding>();
 
   constructor(options: A2aOptions) {
-    const { gateway, clock, cardMaxAgeS: maxAgeS = 3600 } = options;
+    const { gateway, clock, cardMaxAgeS: maxAgeS = 3600, signing } = options;
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
-    this.#cards = new CardPages({ gateway, clock, maxAgeS, surroundings: () => this.#surroundings() });
+    this.#cards = new CardPages({ gateway, clock, maxAgeS, signing, surroundings: () => this.#surroundings() });
   }
 
   get entryPoints(): Adapter['entryPoints'] {
@@ -174,6 +177,7 @@ class A2aAdapter implements Adapter {
       push: new PushConfigs({ gateway, tasks, events: this.#options.push }),
       contexts: new Contexts({ gateway, agentId, whenWaiting }),
       card: () => cardOf(agent, this.#surroundings()),
+      extendedCard: (version) => this.#cards.extended(agent, version),
       whenBusy,
       maxWaitMs,
       cancelWaitMs,

@@ -1,5 +1,6 @@
 // Where cards are found. https://a2a-protocol.org/v1.0.1/specification/#82-discovery-mechanisms
 import { createHash } from 'node:crypto';
+import type { AgentCard } from '@a2a-js/sdk';
 import type { AgentCard as Agent } from '../../schemas/agent-card.ts';
 import type { Exchange } from '../../src/adapter.ts';
 import type { Clock } from '../../src/clock.ts';
@@ -7,9 +8,10 @@ import { Fault } from '../../src/fault.ts';
 import type { Gateway } from '../../src/gateway.ts';
 import { decodeSegment } from '../../src/url-path.ts';
 import { a2aPrefix, cardOf, type CardSurroundings, encodeCard, encodeHybridCard, urlOf } from './card.ts';
+import { type CardSigning, signaturesOf } from './card-signatures.ts';
 import { encodeRestError } from './faults.ts';
 import { answer, headerOf } from './http.ts';
-import { requestedVersion } from './version.ts';
+import { requestedVersion, type Version } from './version.ts';
 
 /** Of the default agent, on the origin. */
 export const wellKnownCard = '/.well-known/agent-card.json';
@@ -26,6 +28,8 @@ export interface CardPagesOptions {
   readonly surroundings: () => CardSurroundings;
   readonly clock: Clock;
   readonly maxAgeS: number;
+  /** Undefined: cards bear no signatures. */
+  readonly signing: CardSigning | undefined;
 }
 
 /** What a path names: the index, or an agent's card; undefined: neither. */
@@ -43,6 +47,12 @@ export class CardPages {
   readonly #options: CardPagesOptions;
   readonly #lastModified: string;
   readonly #pages = new Map<string, Page>();
+  readonly #signed = new Map<string, AgentCard>();
+  readonly #extended: Readonly<Record<Version, (agent: Agent) => Promise<AgentCard>>> = {
+    '1.0': (agent) => this.#signedCard(agent),
+    // The SDK makes another card of it on its way out, of which no signature would be true.
+    '0.3': (agent) => Promise.resolve(this.#cardOf(agent)),
+  };
 
   constructor(options: CardPagesOptions) {
     this.#options = options;
@@ -86,16 +96,37 @@ export class CardPages {
     const key = `${shape} ${agent?.id ?? ''}`;
     const known = this.#pages.get(key);
     if (known !== undefined) return known;
-    const text = JSON.stringify(agent === undefined ? this.#index() : await this.#card(agent, shape));
+    const text = JSON.stringify(agent === undefined ? this.#index() : await this.#encode(agent, shape));
     const etag = `"${createHash('sha256').update(text).digest('base64url')}"`;
     const page = { text, etag };
     this.#pages.set(key, page);
     return page;
   }
 
-  #card(agent: Agent, shape: '1.0' | 'hybrid'): object | Promise<object> {
-    const card = cardOf(agent, this.#options.surroundings());
-    return shape === '1.0' ? encodeCard(card) : encodeHybridCard(card);
+  /** For callers who are known, in the version that they speak. */
+  extended(agent: Agent, version: Version): Promise<AgentCard> {
+    return this.#extended[version](agent);
+  }
+
+  async #signedCard(agent: Agent): Promise<AgentCard> {
+    const { signing } = this.#options;
+    const known = this.#signed.get(agent.id);
+    if (known !== undefined) return known;
+    const card = this.#cardOf(agent);
+    const signed = signing === undefined ? card : { ...card, ...(await signaturesOf(encodeCard(card), card, signing)) };
+    this.#signed.set(agent.id, signed);
+    return signed;
+  }
+
+  #cardOf(agent: Agent): AgentCard {
+    return cardOf(agent, this.#options.surroundings());
+  }
+
+  async #encode(agent: Agent, shape: '1.0' | 'hybrid'): Promise<object> {
+    const { signing } = this.#options;
+    const card = this.#cardOf(agent);
+    const served = shape === '1.0' ? encodeCard(card) : await encodeHybridCard(card);
+    return signing === undefined ? served : { ...served, ...(await signaturesOf(served, card, signing)) };
   }
 
   #index(): object {

@@ -108,16 +108,18 @@ const bearerScheme = {
   },
 };
 
-type WireCard = Record<string, unknown>;
+export type WireCard = Record<string, unknown>;
 
 /** The card as 1.0 has it, its required members always in. */
 export function encodeCard(card: AgentCard): WireCard {
   const wire = AgentCard.toJSON(card) as WireCard;
+  const { name, description, version } = card;
   const skills = card.skills.map((skill, index) => ({
     ...(wire['skills'] as WireCard[] | undefined)?.[index],
+    description: skill.description,
     tags: skill.tags,
   }));
-  return { ...wire, skills, capabilities: wire['capabilities'] ?? {} };
+  return { ...wire, name, description, version, skills, capabilities: wire['capabilities'] ?? {} };
 }
 
 /**

@@ -43,6 +43,7 @@ import { inline, type PushConfigs } from './push-configs.ts';
 import { decodePosition, encodePosition } from './position.ts';
 import { listTasks } from './task-list.ts';
 import type { Tasks, Told } from './tasks.ts';
+import { chooseVersion, type Version } from './version.ts';
 
 export interface HandlerOptions {
   readonly gateway: Gateway;
@@ -52,6 +53,8 @@ export interface HandlerOptions {
   readonly contexts: Contexts;
   readonly push: PushConfigs;
   readonly card: () => AgentCard;
+  /** For callers who are known, as one who speaks this version can check it. */
+  readonly extendedCard: (version: Version) => Promise<AgentCard>;
   /** What a message for a new task does where its thread runs. */
   readonly whenBusy: WhenBusy;
   /** The longest that SendMessage waits for its task. */
@@ -80,10 +83,10 @@ export class Handler implements A2ARequestHandler {
   }
 
   getAuthenticatedExtendedAgentCard(_params: object, context: ServerCallContext): Promise<AgentCard> {
-    return noted(context, () => {
-      const card = this.#options.card();
+    return noted(context, async ({ requestedVersion }) => {
+      const card = await this.#options.extendedCard(chooseVersion(requestedVersion, ['1.0', '0.3']));
       // Where nobody is asked for a token nobody can be told more than others.
-      if (card.capabilities?.extendedAgentCard === true) return Promise.resolve(card);
+      if (card.capabilities?.extendedAgentCard === true) return card;
       throw new ExtendedAgentCardNotConfiguredError('callers are not told apart here: there is one card for all');
     });
   }

@@ -1,6 +1,5 @@
 // HTTP+JSON of 1.0. https://a2a-protocol.org/v1.0.1/specification/#11-httpjsonrest-protocol-binding
 import {
-  AgentCard,
   ListTasksResponse,
   SendMessageRequest,
   StreamResponse,
@@ -9,6 +8,7 @@ import {
   TaskState,
   taskStateFromJSON,
 } from '@a2a-js/sdk';
+import { encodeCard } from './card.ts';
 import { checkRaw, unreadable } from './decode.ts';
 import { encodeRestError, Violations } from './faults.ts';
 import { answer } from './http.ts';
@@ -51,7 +51,7 @@ async function perform(performance: Performance): Promise<void> {
     case 'list':
       return reply(await list(performance));
     case 'card':
-      return reply(AgentCard.toJSON(await handler.getAuthenticatedExtendedAgentCard({ tenant }, call)));
+      return reply(encodeCard(await handler.getAuthenticatedExtendedAgentCard({ tenant }, call)));
     case 'push':
       return exchange.request.method === 'POST'
         ? createConfig(performance, operation.id)

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createRemoteJWKSet, jwtVerify } from 'jose';
-import { expect, test } from 'vitest';
+import { type AgentCard, verifyAgentCardSignature } from '@a2a-js/sdk';
+import { DefaultAgentCardResolver } from '@a2a-js/sdk/client';
+import { createRemoteJWKSet, type JWK, jwtVerify } from 'jose';
+import { expect, test, vi } from 'vitest';
 import { connect, message, sendTask } from '../support/a2a-server.ts';
 import { GatewayProcess, temporaryDirectory } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
@@ -18,6 +20,10 @@ async function serve(directory: string, settings: string): Promise<GatewayProces
   const config = join(directory, 'anyport.yaml');
   await writeFile(config, settings);
   return GatewayProcess.start(join(directory, 'data'), { args: ['--config', config] });
+}
+
+function fetchCard(url: string): Promise<AgentCard> {
+  return new DefaultAgentCardResolver().resolve(url);
 }
 
 /** Has a webhook told of a task from its start to its end; resolves with the task's id. */
@@ -60,6 +66,26 @@ test('a notification says who sent it and that it is whole, and can be checked b
   const headers = receiver.accepted.at(-1)?.headers;
   expect(headers?.authorization).toBe('Basic YTpi');
   await jwtVerify(String(headers?.['anyport-notification-jwt']), keys, { issuer: second.url, audience: receiver.url });
+  expect(await second.stop()).toBe(0);
+});
+
+test('a card can be checked by what it says of its key, after a restart too', async () => {
+  await using directory = await temporaryDirectory();
+  // Each signature that it passes over is told there.
+  vi.spyOn(console, 'debug').mockImplementation(() => undefined);
+  const publicUrl = 'https://agents.example.com';
+  const settings = `publicUrl: ${publicUrl}\ntokens: [{ token: ada, actor: ada }]\nsigning: { cards: true }\n`;
+  const first = await serve(directory.path, settings);
+  const card = await fetchCard(first.url);
+  expect(await first.stop()).toBe(0);
+  const second = await serve(directory.path, settings);
+  const retrieve = async (kid: string, jku = ''): Promise<JWK> => {
+    const published = await fetch(jku.replace(publicUrl, second.url));
+    const { keys } = (await published.json()) as { keys: JWK[] };
+    return keys.find((key) => key.kid === kid) ?? {};
+  };
+  await verifyAgentCardSignature(retrieve)(card);
+  await verifyAgentCardSignature(retrieve)(await fetchCard(second.url));
   expect(await second.stop()).toBe(0);
 });
 
