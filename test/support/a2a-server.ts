@@ -41,7 +41,8 @@ export async function serveA2a(options: Partial<A2aOptions> = {}, agents?: reado
     maxSending: 8,
   };
   const ids = new TimeOrderedIds();
-  const mailbox: Mailbox = new Mailbox({ store, agents: registry, clock, ids, limits, log, push });
+  const hurried = { ...limits, backoffBaseMs: 10 };
+  const mailbox: Mailbox = new Mailbox({ store, agents: registry, clock, ids, limits: hurried, log, push });
   await mailbox.start();
   let url = '';
   const a2a = a2aAdapter({ gateway: mailbox, clock, baseUrl: () => url, callerIs: 'person', ...options });

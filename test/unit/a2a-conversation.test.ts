@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { TaskState } from '@a2a-js/sdk';
 import { describe, expect, it } from 'vitest';
 import {
@@ -55,6 +56,23 @@ describe.each(['JSONRPC', 'HTTP+JSON'] as const)('over %s', (binding) => {
     expect(artifactText(stored)).toBe(followed.text);
     expect(stored.status?.state).toBe(state);
     expect(stored.status?.timestamp).toMatch(/^\d{4}-.*Z$/);
+  });
+
+  it('a task that crashes has failed, and why is told to the log alone', async () => {
+    await using server = await serveA2a();
+    const client = await connect(server.url, binding);
+    const told = [];
+    for await (const frame of client.sendMessageStream(message('/crash'))) told.push(frame);
+    const followed = new Followed();
+    for (const frame of told) followed.apply(frame);
+    const stored = await client.getTask(get(followed.task?.id ?? ''));
+    expect(stored.status?.state).toBe(TASK_STATE_FAILED);
+    expect(followed.task?.status).toEqual(stored.status);
+    const parts = stored.status?.message?.parts ?? [];
+    expect(textOfParts(parts)).toBe('something unexpected went wrong');
+    expect(dataOf(parts)).toMatchObject([{ type: 'fault', code: 'internal' }]);
+    expect(JSON.stringify([told, stored])).not.toContain('was asked to crash');
+    expect(server.logged.map(({ fields }) => inspect(fields)).join()).toContain('was asked to crash');
   });
 
   it('a form is asked by text and schema, and answered by data', async () => {
