@@ -23,7 +23,7 @@ export interface EventStreamOptions {
 
 /**
  * Writes frames to one client. Frames gather until they are flushed as one write; a flush resolves when the client's
- * socket takes more. It begins when constructed, writes, and is ended once.
+ * socket takes more. It begins when constructed, writes, and is ended or cut once.
  */
 export class EventStream {
   readonly #response: ServerResponse;
@@ -70,6 +70,12 @@ export class EventStream {
     this.#cancelKeepAlive();
     this.#response.end(this.#buffered);
     this.#buffered = '';
+  }
+
+  /** Closes the connection, so that the client does not take what it has for all. */
+  cut(): void {
+    this.#cancelKeepAlive();
+    this.#response.destroy();
   }
 
   #drained(): Promise<void> {

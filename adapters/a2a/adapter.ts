@@ -2,9 +2,9 @@
 // https://a2a-protocol.org/v1.0.1/specification/
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { WhenBusy } from '../../schemas/activation.ts';
-import type { Actor, Principal } from '../../schemas/id.ts';
+import type { Actor } from '../../schemas/id.ts';
 import type { PushFilter } from '../../schemas/subscription.ts';
-import type { Adapter, Exchange } from '../../src/adapter.ts';
+import type { Adapter, Credentials, Exchange } from '../../src/adapter.ts';
 import type { Clock } from '../../src/clock.ts';
 import { exchangeSignal } from '../../src/exchange-signal.ts';
 import { Fault } from '../../src/fault.ts';
@@ -95,8 +95,8 @@ class A2aAdapter implements Adapter {
   }
 
   /** Cards are for everyone: they say what a caller needs. */
-  recognise(url: URL): Principal | undefined {
-    return isCard(url.pathname) ? { scope: 'public', actor: 'anyone' } : undefined;
+  recognise(_request: IncomingMessage, url: URL): Credentials | undefined {
+    return isCard(url.pathname) ? { principal: { scope: 'public', actor: 'anyone' } } : undefined;
   }
 
   async handle(exchange: Exchange): Promise<void> {

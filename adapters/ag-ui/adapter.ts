@@ -3,8 +3,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { WhenBusy } from '../../schemas/activation.ts';
 import type { AgentCard } from '../../schemas/agent-card.ts';
-import type { Principal, ThreadId } from '../../schemas/id.ts';
-import type { Adapter, Exchange } from '../../src/adapter.ts';
+import type { ThreadId } from '../../schemas/id.ts';
+import type { Adapter, Credentials, Exchange } from '../../src/adapter.ts';
 import type { Clock } from '../../src/clock.ts';
 import { Fault } from '../../src/fault.ts';
 import type { Gateway } from '../../src/gateway.ts';
@@ -145,9 +145,9 @@ class AgUiAdapter implements Adapter {
   }
 
   /** Whoever has a link needs no token. */
-  recognise(url: URL): Principal | undefined {
+  recognise(_request: IncomingMessage, url: URL): Credentials | undefined {
     const media = this.#linked(url);
-    return media === undefined ? undefined : { scope: media.thread.scope, actor: 'link' };
+    return media === undefined ? undefined : { principal: { scope: media.thread.scope, actor: 'link' } };
   }
 
   #linked(url: URL): LinkedMedia | undefined {

@@ -2,11 +2,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** By name for browsers that take the wildcard for a name. */
-const exposed = '*, Anyport-Stream, Location, Idempotency-Replayed, Retry-After, WWW-Authenticate';
+const exposed = [
+  '*',
+  'Acp-Connection-Id',
+  'Anyport-Stream',
+  'Location',
+  'Idempotency-Replayed',
+  'Retry-After',
+  'WWW-Authenticate',
+].join(', ');
 
-/** Lets the page at an origin that may call read the answer. */
+/**
+ * Lets the page at an origin that may call read the answer. Also where it would send cookies, as some clients always do:
+ * no caller is recognised by them.
+ */
 export function admitOrigin(origin: string, response: ServerResponse): void {
   response.setHeader('access-control-allow-origin', origin);
+  response.setHeader('access-control-allow-credentials', 'true');
   response.setHeader('access-control-expose-headers', exposed);
   response.setHeader('vary', 'origin');
 }

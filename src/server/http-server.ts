@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { Config } from '../../schemas/config.ts';
 import type { Principal } from '../../schemas/id.ts';
@@ -12,10 +12,11 @@ import type { Ids } from '../ids.ts';
 import type { StoreHealth } from '../mailbox/store.ts';
 import { admitOrigin, answerPreflight, isPreflight } from './cors.ts';
 import { jwksPath } from './jws-keys.ts';
+import { answerOn, type Handshake, ignoreUpgrade, isHandshake } from './handshake.ts';
 import { pages, type Readiness } from './pages.ts';
 import { isLoopback, Perimeter } from './perimeter.ts';
-import { Principals } from './principals.ts';
-import { answerProblem } from './problem.ts';
+import { bearerOf, Principals } from './principals.ts';
+import { answerProblem } from '../problem.ts';
 
 type ServerSettings = Pick<
   Config,
@@ -50,7 +51,8 @@ export class HttpServer {
   readonly #principals: Principals;
   readonly #pages: RequestListener;
   readonly #server: Server;
-  readonly #answering = new Set<ServerResponse>();
+  /** What is being answered, and connections that have left HTTP. */
+  readonly #open = new Set<ServerResponse | Socket>();
   #state: 'starting' | 'serving' | 'stopping' = 'starting';
 
   /** @throws Fault `config-invalid`: others could reach it, and nobody is asked who they are */
@@ -98,6 +100,7 @@ export class HttpServer {
       await this.#allAnswered();
     } finally {
       this.#server.closeAllConnections();
+      for (const one of this.#open) one.destroy();
     }
     await closed;
   }
@@ -116,34 +119,51 @@ export class HttpServer {
       this.#parts.log.warn({ maxConnections }, 'a connection was dropped: there are too many');
     });
     server.on('request', (request, response) => {
-      void this.#serve(request, response);
+      void this.#serve({ request, response });
+    });
+    server.on('upgrade', (request, socket, head) => {
+      const handshake = { request, socket: socket as Socket, head };
+      if (isHandshake(request) && this.#takesUpgrade(request)) this.#serveHandshake(handshake);
+      else ignoreUpgrade(server, handshake);
     });
     return server;
   }
 
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  #serveHandshake(handshake: Handshake): void {
+    const { request, socket } = handshake;
+    // What breaks a connection that has left HTTP is for its protocol to tell.
+    socket.on('error', (error) => {
+      this.#parts.log.debug({ error }, 'a connection broke');
+    });
+    void this.#serve({ request, response: answerOn(socket, request), handshake });
+  }
+
+  async #serve(asked: Asked): Promise<void> {
+    const { request, response, handshake } = asked;
     const log = this.#parts.log.child({ requestId: this.#parts.ids.next('req') });
     const entry: RequestEntry = { method: request.method, path: '', scope: undefined, adapter: undefined };
-    this.#answering.add(response);
+    const open = handshake?.socket ?? response;
+    this.#open.add(open);
     response.on('error', (error) => {
       log.warn({ error }, 'an answer could not be written');
     });
     const startedAtMs = this.#parts.clock.now();
-    response.once('close', () => {
-      this.#answering.delete(response);
+    open.once('close', () => {
+      this.#open.delete(open);
       const { adapter, ...fields } = entry;
       const outcome = { status: response.statusCode, durationMs: this.#parts.clock.now() - startedAtMs };
       const level = isHealth(entry.path) ? 'debug' : 'info';
-      log[level]({ door: adapter?.name, ...fields, ...outcome }, response.writableFinished ? 'answered' : 'cut off');
+      const isWhole = response.writableFinished || outcome.status === switchingProtocols;
+      log[level]({ door: adapter?.name, ...fields, ...outcome }, isWhole ? 'answered' : 'cut off');
     });
     try {
-      await this.#answer(request, response, entry, log);
+      await this.#answer(asked, entry, log);
     } catch (thrown) {
-      this.#refuse(thrown, response, entry, log);
+      this.#refuse(thrown, asked, entry, log);
     }
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse, entry: RequestEntry, log: Logger): Promise<void> {
+  async #answer({ request, response, handshake }: Asked, entry: RequestEntry, log: Logger): Promise<void> {
     const url = targetOf(request);
     entry.path = url.pathname;
     entry.adapter = this.#findAdapter(url.pathname);
@@ -154,19 +174,24 @@ export class HttpServer {
     request.url = url.pathname + url.search;
     if (isHealth(url.pathname) || url.pathname === jwksPath) return this.#pages(request, response);
     if (this.#state !== 'serving') throw new Fault('shutting-down', `the gateway is ${this.#state}`);
-    const principal = entry.adapter?.recognise?.(url) ?? this.#principals.recognise(request.headers.authorization);
+    const { adapter } = entry;
+    const credentials = adapter?.recognise?.(request, url) ?? bearerOf(request.headers.authorization);
+    const principal = this.#principals.recognise(credentials);
     entry.scope = principal.scope;
-    if (entry.adapter === undefined) return this.#pages(request, response);
-    await entry.adapter.handle({ request, response, url, principal, log });
+    if (adapter === undefined) return this.#pages(request, response);
+    if (handshake === undefined) return adapter.handle({ request, response, url, principal, log });
+    await adapter.upgrade?.({ ...handshake, url, principal, log });
+    response.statusCode = switchingProtocols;
   }
 
-  #refuse(thrown: unknown, response: ServerResponse, { adapter }: RequestEntry, log: Logger): void {
+  #refuse(thrown: unknown, { response, handshake }: Asked, { adapter }: RequestEntry, log: Logger): void {
     const fault = Fault.from(thrown);
     if (fault.code === 'internal') log.error({ error: thrown }, 'a request failed');
     if (response.headersSent) {
       response.destroy();
       return;
     }
+    if (handshake !== undefined) response.assignSocket(handshake.socket);
     if (fault.code === 'unauthenticated') response.setHeader('www-authenticate', 'Bearer');
     if (fault.code === 'shutting-down') response.setHeader('connection', 'close');
     if (adapter === undefined) answerProblem(fault, response);
@@ -175,6 +200,11 @@ export class HttpServer {
 
   #findAdapter(path: string): Adapter | undefined {
     return this.#doors.find(({ prefix }) => path === prefix || path.startsWith(`${prefix}/`))?.adapter;
+  }
+
+  #takesUpgrade(request: IncomingMessage): boolean {
+    const url = findTarget(request);
+    return url !== undefined && this.#findAdapter(url.pathname)?.upgrade !== undefined;
   }
 
   #readiness(): Readiness {
@@ -188,15 +218,24 @@ export class HttpServer {
     const { clock, settings } = this.#parts;
     const grace = deferred();
     const cancel = clock.at(clock.now() + settings.limits.shutdownGraceMs, grace.resolve);
-    const closes = [...this.#answering].map((response) => {
+    const closes = [...this.#open].map((one) => {
       const closed = deferred();
-      response.once('close', closed.resolve);
+      one.once('close', closed.resolve);
       return closed.promise;
     });
     await Promise.race([Promise.all(closes), grace.promise]);
     cancel();
   }
 }
+
+/** A request and its answer; of a handshake, one that is only used to refuse it. */
+interface Asked {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly handshake?: Handshake;
+}
+
+const switchingProtocols = 101;
 
 /** What is known of a request while it is served: for its log line, and for who refuses it. */
 interface RequestEntry {
@@ -221,13 +260,18 @@ function isHealth(path: string): boolean {
 const hostHeader = /^(\[[0-9a-f:.]+\]|[^\s/?#@\\:[\]]+)(:\d+)?$/i;
 
 /** The whole URL that was asked for. @throws Fault `invalid-request` */
-function targetOf({ url = '', headers: { host = '' } }: IncomingMessage): URL {
-  const isPath = url.startsWith('/');
-  const text = isPath ? `http://${host}${url}` : url;
-  if ((isPath && !hostHeader.test(host)) || !URL.canParse(text)) {
+function targetOf(request: IncomingMessage): URL {
+  const target = findTarget(request);
+  if (target === undefined) {
     throw new Fault('invalid-request', 'the request names no host, or not in the way that HTTP does');
   }
-  return new URL(text);
+  return target;
+}
+
+function findTarget({ url = '', headers: { host = '' } }: IncomingMessage): URL | undefined {
+  const isPath = url.startsWith('/');
+  const text = isPath ? `http://${host}${url}` : url;
+  return (isPath && !hostHeader.test(host)) || !URL.canParse(text) ? undefined : new URL(text);
 }
 
 const obstacles: Readonly<Record<string, string>> = {

@@ -3,7 +3,7 @@ import express, { type ErrorRequestHandler } from 'express';
 import type { Log } from '../adapter.ts';
 import { Fault } from '../fault.ts';
 import { jwksPath } from './jws-keys.ts';
-import { answerProblem } from './problem.ts';
+import { answerProblem } from '../problem.ts';
 
 /** Whether requests should be sent here. */
 export type Readiness = 'ready' | 'starting' | 'stopping' | 'read-only';

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Config } from '../../schemas/config.ts';
 import type { Principal } from '../../schemas/id.ts';
+import type { Credentials } from '../adapter.ts';
 import { Fault } from '../fault.ts';
 
 const local: Principal = { scope: 'local', actor: 'local' };
@@ -19,11 +20,11 @@ export class Principals {
   }
 
   /** @throws Fault `unauthenticated` */
-  recognise(authorization: string | undefined): Principal {
+  recognise(credentials: Credentials | undefined): Principal {
+    if (credentials !== undefined && 'principal' in credentials) return credentials.principal;
     if (this.#known.length === 0) return local;
-    const [, token] = /^bearer +(\S+) *$/i.exec(authorization ?? '') ?? [];
-    if (token === undefined) throw new Fault('unauthenticated', 'a bearer token is needed');
-    const principal = this.#find(digestOf(token));
+    if (credentials === undefined) throw new Fault('unauthenticated', 'a bearer token is needed');
+    const principal = this.#find(digestOf(credentials.token));
     if (principal === undefined) throw new Fault('unauthenticated', 'the bearer token is not known');
     return principal;
   }
@@ -34,6 +35,12 @@ export class Principals {
     for (const { digest, principal } of this.#known) if (timingSafeEqual(digest, presented)) found = principal;
     return found;
   }
+}
+
+/** What an `Authorization` header says. https://www.rfc-editor.org/rfc/rfc6750#section-2.1 */
+export function bearerOf(authorization: string | undefined): Credentials | undefined {
+  const [, token] = /^bearer +(\S+) *$/i.exec(authorization ?? '') ?? [];
+  return token === undefined ? undefined : { token };
 }
 
 function digestOf(token: string): Buffer {

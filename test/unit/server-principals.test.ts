@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { Principals } from '../../src/server/principals.ts';
+import { bearerOf, Principals } from '../../src/server/principals.ts';
 
 const compared = vi.hoisted(() => vi.fn<(a: number, b: number) => void>());
 vi.mock('node:crypto', async (original) => {
@@ -25,13 +25,15 @@ describe('who a caller is', () => {
     ['bearer bob-token', { scope: 'acme', actor: 'bob' }],
     ['Bearer   eve ', { scope: 'other', actor: 'eve' }],
   ])('is what its token says: %s', (authorization, principal) => {
-    expect(principals.recognise(authorization)).toEqual(principal);
+    expect(principals.recognise(bearerOf(authorization))).toEqual(principal);
   });
 
   it.each([undefined, '', 'Bearer', 'Bearer ', 'ann-token', 'Basic ann-token', 'Bearer ann', 'Bearer ann-token eve'])(
     'is not known by %j',
     (authorization) => {
-      expect(() => principals.recognise(authorization)).toThrow(expect.objectContaining({ code: 'unauthenticated' }));
+      expect(() => principals.recognise(bearerOf(authorization))).toThrow(
+        expect.objectContaining({ code: 'unauthenticated' }),
+      );
     },
   );
 
@@ -52,7 +54,7 @@ describe('the comparison of tokens', () => {
 
   it.each(['ann-token', 'eve', 'nobody', 'x'.repeat(1000)])('takes the same steps for %.20s', (token) => {
     try {
-      principals.recognise(`Bearer ${token}`);
+      principals.recognise({ token });
     } catch {
       // Whether it is known is not the question here.
     }

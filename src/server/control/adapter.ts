@@ -6,7 +6,7 @@ import { deferred } from '../../deferred.ts';
 import { Fault } from '../../fault.ts';
 import type { Gateway } from '../../gateway.ts';
 import type { Ids } from '../../ids.ts';
-import { answerProblem } from '../problem.ts';
+import { answerProblem } from '../../problem.ts';
 import { controlApp } from './app.ts';
 import { endpoints } from './endpoints.ts';
 import { FrameCache } from './frame-cache.ts';

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
 import type { Exchange } from '../../adapter.ts';
 import { Fault } from '../../fault.ts';
-import { answerProblem, HttpFault, type OwnStatuses } from '../problem.ts';
+import { answerProblem, HttpFault, type OwnStatuses } from '../../problem.ts';
 import { decodeCall } from './decode-call.ts';
 import type { Endpoint, Reply, Services } from './endpoint.ts';
 

@@ -22,7 +22,7 @@ import { Outcome } from '../../../schemas/run.ts';
 import { EventBody } from '../../../schemas/run-event.ts';
 import { Thread, ThreadSettings, Workspace } from '../../../schemas/thread.ts';
 import { Answer, Decision, TicketOption } from '../../../schemas/ticket.ts';
-import { Problem } from '../problem.ts';
+import { Problem } from '../../problem.ts';
 import { ShownActivation, ShownEvent, ShownReport, ShownRun, View } from './shown.ts';
 import { SoundInput, SoundSubmission } from './submission.ts';
 

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import * as z from 'zod';
 import { Fault } from '../../fault.ts';
 import { hasBody, isJson, readJson } from '../../json-body.ts';
-import { HttpFault } from '../problem.ts';
+import { HttpFault } from '../../problem.ts';
 import type { Call, Endpoint } from './endpoint.ts';
 import { assertSound } from './json-bounds.ts';
 

@@ -5,7 +5,7 @@ import type { Log } from '../../adapter.ts';
 import type { Clock } from '../../clock.ts';
 import type { Caller, Gateway } from '../../gateway.ts';
 import type { Ids } from '../../ids.ts';
-import type { OwnStatuses } from '../problem.ts';
+import type { OwnStatuses } from '../../problem.ts';
 import type { FrameCache } from './frame-cache.ts';
 
 /** What every handler may use. */

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { type FaultCode, faults } from '../../../schemas/fault.ts';
 import { manifest } from '../../manifest.ts';
-import { isPassing, statusOf } from '../problem.ts';
+import { isPassing, statusOf } from '../../problem.ts';
 import { components } from './components.ts';
 import type { Answer, Endpoint, Method } from './endpoint.ts';
 

@@ -1,8 +1,8 @@
 // Problem details: https://www.rfc-editor.org/rfc/rfc9457
 import { STATUS_CODES, type ServerResponse } from 'node:http';
 import * as z from 'zod';
-import { FaultCode } from '../../schemas/fault.ts';
-import { Fault } from '../fault.ts';
+import { FaultCode } from '../schemas/fault.ts';
+import { Fault } from './fault.ts';
 
 const statuses = {
   'invalid-request': 400,
