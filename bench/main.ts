@@ -1,5 +1,6 @@
 // What Anyport costs, against stated limits and peers in the same run. `npm run bench -- NAME…` picks some.
 import { a2a } from './a2a.ts';
+import { acp } from './acp.ts';
 import { cycles } from './cycles.ts';
 import { http } from './http.ts';
 import { startUp } from './start-up.ts';
@@ -13,6 +14,7 @@ const parts: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   cycles: () => cycles(3000),
   http: () => http(4000),
   a2a: () => a2a(4000),
+  acp: () => acp(),
   viewers: () => viewers(),
   'thread-length': () => threadLength(),
   'start-up': () => startUp(),

@@ -14,6 +14,7 @@ function section<Shape extends z.ZodRawShape>(shape: Shape) {
 
 const count = (byDefault: number, what: string) => z.int().min(1).default(byDefault).describe(what);
 const size = (byDefault: number, what: string) => z.int().min(1024).default(byDefault).describe(`${what}, in bytes`);
+const interval = (byDefault: number, what: string) => z.int().min(1000).default(byDefault).describe(`${what}, in ms`);
 const duration = (byDefault: number, what: string) => z.int().min(0).default(byDefault).describe(`${what}, in ms`);
 
 const mebibyte = 1_048_576;
@@ -145,6 +146,23 @@ export const Config = section({
     maxWaitMs: duration(60_000, 'how long SendMessage waits for its task; then the task is answered as it is'),
     cancelWaitMs: duration(6_000, 'how long CancelTask waits for the task to end'),
     cardMaxAgeS: z.int().min(0).default(3600).describe('how long agent cards may be kept, in seconds'),
+  }).prefault({}),
+  acp: section({
+    whenBusy: WhenBusy.default('queue').describe('what a prompt does when its session is busy'),
+    maxConnections: count(1000, 'clients that are connected at once; further ones are refused'),
+    maxConnectionsPerActor: count(100, 'those of one actor'),
+    idleMs: interval(600_000, 'how long an HTTP connection without a request or a stream is kept'),
+    pingMs: interval(
+      30_000,
+      'how often a WebSocket’s client is asked whether it is there, and how long it may take to say so',
+    ),
+    maxBufferedBytes: size(
+      4 * mebibyte,
+      'what is held for a client that does not read, before its agents have to wait',
+    ),
+    connectTicketMs: duration(30_000, 'how long a ticket for a WebSocket may be used, once'),
+    maxConnectTicketsPerActor: count(100, 'tickets for WebSockets that one actor may hold'),
+    closeMs: duration(1_000, 'how long connections may go on to say their last when the gateway stops'),
   }).prefault({}),
   webhooks: section({
     allow: z

@@ -1,7 +1,10 @@
 #!/usr/bin/env node
+import { Console } from 'node:console';
 import { join } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { acpAdapter, bridgeStdio, serveStdio } from '../adapters/acp/index.ts';
 import { a2aAdapter, type A2aOptions, TaskPusher } from '../adapters/a2a/index.ts';
 // Past its index, which also exports a client that would cost 0.2 s of every start.
 import { agUiAdapter, type AgUiOptions } from '../adapters/ag-ui/adapter.ts';
@@ -12,6 +15,7 @@ import { type Counter, FileCounter, MemoryCounter } from './agents/demo/counter.
 import { DemoAgent } from './agents/demo/demo-agent.ts';
 import { AgentRegistry } from './agents/registry.ts';
 import type { CallInvocation, Invocation } from './cli/command.ts';
+import { editorSettings } from './cli/editor-settings.ts';
 import { parseCommandLine } from './cli/command-line.ts';
 import type { ExitCode } from './cli/exit-code.ts';
 import { perform } from './cli/perform.ts';
@@ -50,6 +54,15 @@ async function run(invocation: Invocation): Promise<ExitCode> {
       return examine((await configured(invocation)).settings.dataDir);
     case 'serve':
       return serve(await configured(invocation));
+    case 'acp':
+      return serveIde(invocation.agent, await configured(invocation));
+    case 'acp-bridge':
+      return bridgeIde(invocation);
+    case 'print-editor-settings': {
+      const program = fileURLToPath(import.meta.url);
+      process.stdout.write(editorSettings(invocation.editor, [process.execPath, program, ...invocation.args]));
+      return 0;
+    }
     case 'call':
       return callGateway(invocation);
   }
@@ -76,7 +89,7 @@ function callGateway(invocation: CallInvocation): Promise<ExitCode> {
   });
 }
 
-function configured({ configFile, flags }: Invocation & { run: 'serve' | 'doctor' }): Promise<LoadedConfig> {
+function configured({ configFile, flags }: Invocation & { run: 'serve' | 'doctor' | 'acp' }): Promise<LoadedConfig> {
   return loadConfig({
     file: configFile,
     folder: process.cwd(),
@@ -94,30 +107,18 @@ async function examine(dataDir: string): Promise<ExitCode> {
   return problems.length === 0 ? 0 : 1;
 }
 
-async function serve({ settings, agents: entries }: LoadedConfig): Promise<ExitCode> {
+async function serve(loaded: LoadedConfig): Promise<ExitCode> {
+  const { settings } = loaded;
   const stop = stopSignal(process, (signal) => {
     process.exit(signal === 'SIGINT' ? 130 : 143);
   });
-  const { limits } = settings;
   const log = createLog({ pretty: process.stderr.isTTY, ...settings.log }, process.stderr);
-  const counter = counterFor(settings);
-  const agents = new AgentRegistry(entries.map((entry) => ('run' in entry ? entry : demoNamed(entry.id, counter))));
-  const { maxSending, ...receivers } = settings.webhooks;
-  const sender = new WebhookSender({ clock, ...receivers });
-  const store = await openStore(settings);
-  try {
-    const rules = { ...limits, retentionMs: limits.retention.maxAgeMs };
-    const a2a = new TaskPusher({ gateway: () => mailbox, shown: new Set(settings.a2a.show) });
-    const signer = await jwsKeys(settings);
-    const { notifications, cards } = settings.signing;
-    const tokens =
-      signer !== undefined && notifications ? new NotificationTokens({ signer, clock, issuer: () => url }) : undefined;
-    const signing = signer !== undefined && cards ? { signer, keysUrl: () => url + jwksPath } : undefined;
-    const push = { sender, pushers: { a2a }, tokens, rules: pushRules, maxSending };
-    const mailbox: Mailbox = new Mailbox({ store, agents, clock, ids, limits: rules, log, push });
-    const { maxBodyBytes, keepAliveMs } = limits;
+  let url = settings.publicUrl?.replace(/\/$/, '') ?? '';
+  await withMailbox(loaded, { log, url: () => url }, async ({ mailbox, agents, store, keys }) => {
+    const { maxBodyBytes, keepAliveMs } = settings.limits;
     const doorLimits = { maxBodyBytes, keepAliveMs };
-    let url = settings.publicUrl?.replace(/\/$/, '') ?? '';
+    const signing =
+      keys !== undefined && settings.signing.cards ? { signer: keys, keysUrl: () => url + jwksPath } : undefined;
     const adapters = [
       agUiAdapter({
         gateway: mailbox,
@@ -126,6 +127,7 @@ async function serve({ settings, agents: entries }: LoadedConfig): Promise<ExitC
         links: new MediaLinks({ key: await signingKey(settings), baseUrl: () => url, clock }),
       }),
       a2aAdapter({ gateway: mailbox, clock, baseUrl: () => url, signing, ...a2aOptions(settings) }),
+      acpAdapter({ gateway: mailbox, clock, ...acpOptions(settings) }),
       controlAdapter({ gateway: mailbox, clock, ids, limits: doorLimits }),
     ];
     const entryPoints = adapters.flatMap((adapter) => adapter.entryPoints);
@@ -135,7 +137,7 @@ async function serve({ settings, agents: entries }: LoadedConfig): Promise<ExitC
       agents: agents.cards(),
       entryPoints,
     });
-    const publicKeys = signer === undefined ? undefined : (): object => signer.published();
+    const publicKeys = keys === undefined ? undefined : (): object => keys.published();
     const storeHealth = (): StoreHealth => store.health();
     const server = new HttpServer({ settings, adapters, about, storeHealth, publicKeys, clock, ids, log });
     const port = await server.listen();
@@ -149,11 +151,94 @@ async function serve({ settings, agents: entries }: LoadedConfig): Promise<ExitC
     } finally {
       await server.close(() => mailbox.stop());
     }
+  });
+  log.info({}, 'stopped');
+  return 0;
+}
+
+interface MailboxParts {
+  readonly mailbox: Mailbox;
+  readonly agents: AgentRegistry;
+  readonly store: Store;
+  /** With what is signed; undefined: nothing is. */
+  readonly keys: JwsKeys | undefined;
+}
+
+/** What a gateway is made of, whatever its doors are. Whoever uses the mailbox starts and stops it. */
+async function withMailbox(
+  { settings, agents: entries }: LoadedConfig,
+  { log, url }: { readonly log: ReturnType<typeof createLog>; readonly url: () => string },
+  use: (parts: MailboxParts) => Promise<void>,
+): Promise<void> {
+  const { limits } = settings;
+  const counter = counterFor(settings);
+  const agents = new AgentRegistry(entries.map((entry) => ('run' in entry ? entry : demoNamed(entry.id, counter))));
+  const { maxSending, ...receivers } = settings.webhooks;
+  const sender = new WebhookSender({ clock, ...receivers });
+  const store = await openStore(settings);
+  try {
+    const rules = { ...limits, retentionMs: limits.retention.maxAgeMs };
+    const a2a = new TaskPusher({ gateway: () => mailbox, shown: new Set(settings.a2a.show) });
+    const keys = await jwsKeys(settings);
+    const tokens =
+      keys !== undefined && settings.signing.notifications
+        ? new NotificationTokens({ signer: keys, clock, issuer: url })
+        : undefined;
+    const push = { sender, pushers: { a2a }, tokens, rules: pushRules, maxSending };
+    const mailbox: Mailbox = new Mailbox({ store, agents, clock, ids, limits: rules, log, push });
+    await use({ mailbox, agents, store, keys });
   } finally {
     await store.close();
   }
-  log.info({}, 'stopped');
+}
+
+/** The IDE that started this process is the only caller; its end of the streams is the end of the process. */
+async function serveIde(agentId: string | undefined, loaded: LoadedConfig): Promise<ExitCode> {
+  const { log, drainMs } = beSilent(loaded.settings.log);
+  const url = (): string => loaded.settings.publicUrl ?? '';
+  await withMailbox(loaded, { log, url }, async ({ mailbox, agents }) => {
+    const card = agentId === undefined ? agents.default.card : mailbox.findAgent(agentId);
+    if (card === undefined) throw new Fault('config-invalid', `--agent: no agent has the id ${agentId}`);
+    await mailbox.start();
+    void stopSignal(process, () => process.exit(130)).then(() => mailbox.stop());
+    try {
+      const { stdin: input, stdout: output } = process;
+      const principal = { scope: 'local', actor: 'local' };
+      const { whenBusy } = loaded.settings.acp;
+      const who = { principal, card, needsToken: false, whenBusy };
+      await serveStdio({ input, output, drainMs, gateway: mailbox, clock, log, ...who });
+    } finally {
+      await mailbox.stop();
+    }
+  });
   return 0;
+}
+
+async function bridgeIde({ agent, url, token }: Invocation & { run: 'acp-bridge' }): Promise<ExitCode> {
+  const { log, drainMs } = beSilent({ level: 'warn' });
+  const { stdin: input, stdout: output, env } = process;
+  const as = token ?? (env['ANYPORT_TOKEN'] || undefined);
+  const client = new AnyportClient({ url, token: as, retry: { attempts: 1, firstMs: 100 } });
+  const agentId = async (): Promise<string> => agent ?? (await client.agents())[0]?.id ?? '';
+  await bridgeStdio({ input, output, drainMs, clock, log, url, token: as, agentId });
+  return 0;
+}
+
+/** What agents and libraries print is not the protocol's, which has stdout to itself. */
+function beSilent({ level }: Config['log']): { readonly log: ReturnType<typeof createLog>; readonly drainMs: number } {
+  globalThis.console = new Console({ stdout: process.stderr, stderr: process.stderr });
+  return { log: createLog({ level, pretty: process.stderr.isTTY }, process.stderr), drainMs: 2000 };
+}
+
+function acpOptions({
+  acp,
+  limits,
+  tokens,
+}: LoadedConfig['settings']): Omit<Parameters<typeof acpAdapter>[0], 'gateway' | 'clock'> {
+  const { maxBodyBytes, keepAliveMs, slowViewerMs } = limits;
+  const { whenBusy, ...connections } = acp;
+  const needsToken = tokens.length > 0;
+  return { whenBusy, needsToken, limits: { maxBodyBytes, keepAliveMs, slowViewerMs, ...connections } };
 }
 
 function agUiOptions({

@@ -40,7 +40,7 @@ import { Violations } from './faults.ts';
 import { agentMessage } from './messages.ts';
 import { textPart } from './parts.ts';
 import { inline, type PushConfigs } from './push-configs.ts';
-import { decodePosition, encodePosition } from './position.ts';
+import { decodePosition, encodePosition } from '../../src/log-position.ts';
 import { listTasks } from './task-list.ts';
 import type { Tasks, Told } from './tasks.ts';
 import { chooseVersion, type Version } from './version.ts';

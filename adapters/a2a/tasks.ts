@@ -10,7 +10,7 @@ import { Fault } from '../../src/fault.ts';
 import type { Caller, Gateway } from '../../src/gateway.ts';
 import { encodeInput, encodeMessage } from './messages.ts';
 import { encodePart } from './parts.ts';
-import { allFrames, type Position } from './position.ts';
+import { allFrames, type Position } from '../../src/log-position.ts';
 import { endOf, endsStream, isSettled, isTerminal, type ShownWork, TaskFold } from './task-fold.ts';
 
 /** A task whose run was found for a caller. */

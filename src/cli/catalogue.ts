@@ -1,3 +1,4 @@
+import { acp } from './acp.ts';
 import { deadLetters } from './dead-letters.ts';
 import type { Catalogue } from './help.ts';
 import { queue } from './queue.ts';
@@ -9,7 +10,7 @@ import { answer, approve, deny, tickets } from './tickets.ts';
 
 /** All commands, as the help shows them. */
 export const catalogue = {
-  'A gateway': { serve, doctor },
+  'A gateway': { serve, acp, doctor },
   'Work on a gateway': { send, runs, threads, interrupt },
   'Questions to people': { tickets, approve, deny, answer },
   'What waits, and what failed': { queue, dead: deadLetters },

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { Fault } from '../fault.ts';
 import type { ConfigSource } from '../server/config.ts';
+import type { EditorName } from './editor-settings.ts';
 import type { ExitCode } from './exit-code.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -8,7 +9,21 @@ import type { Terminal } from './terminal.ts';
 export type Invocation =
   | { readonly run: 'serve'; readonly configFile: string | undefined; readonly flags: ConfigSource['flags'] }
   | { readonly run: 'doctor'; readonly configFile: string | undefined; readonly flags: ConfigSource['flags'] }
+  | {
+      readonly run: 'acp';
+      readonly agent: string | undefined;
+      readonly configFile: string | undefined;
+      readonly flags: ConfigSource['flags'];
+    }
+  | {
+      readonly run: 'acp-bridge';
+      readonly agent: string | undefined;
+      readonly url: string;
+      readonly token: string | undefined;
+    }
   | { readonly run: 'print'; readonly text: string }
+  /** With the arguments that the editor is to start this program with. */
+  | { readonly run: 'print-editor-settings'; readonly editor: EditorName; readonly args: readonly string[] }
   | CallInvocation;
 
 /** Something that a gateway is asked to do. */

@@ -3,8 +3,11 @@ import { Config } from '../../schemas/config.ts';
 import type { ConfigSource } from '../server/config.ts';
 import { type Command, decodeGiven, type Flags } from './command.ts';
 
-const configFlag = { takes: 'FILE', what: 'the configuration; by default anyport.yaml or anyport.config.ts here' };
-const dataFlag = { takes: 'DIR', what: 'where the file store keeps everything (default ./.anyport)' };
+export const configFlag = {
+  takes: 'FILE',
+  what: 'the configuration; by default anyport.yaml or anyport.config.ts here',
+};
+export const dataFlag = { takes: 'DIR', what: 'where the file store keeps everything (default ./.anyport)' };
 
 const FlagValues = z.object({
   config: z.string().optional(),

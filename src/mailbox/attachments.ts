@@ -1,4 +1,4 @@
-import type { ThreadKey } from '../../schemas/id.ts';
+import type { Actor, ThreadKey } from '../../schemas/id.ts';
 import type { Attachment } from '../attachment.ts';
 import { keyOf } from '../events/follow.ts';
 import { Fault } from '../fault.ts';
@@ -7,23 +7,29 @@ import { Fault } from '../fault.ts';
 export class Attachments {
   readonly #threads = new Map<string, Map<string, Attachment>>();
 
-  /** One that comes back under its name takes the place of the one before it. */
-  add(thread: ThreadKey, attachment: Attachment): Disposable {
+  /** One of an actor's that comes back under its name takes the place of the one before it. */
+  add(thread: ThreadKey, actor: Actor, attachment: Attachment): Disposable {
     const key = keyOf(thread);
+    const name = nameOf(actor, attachment.id);
     const attached = this.#threads.get(key) ?? new Map<string, Attachment>();
-    this.#threads.set(key, attached.set(attachment.id, attachment));
+    this.#threads.set(key, attached.set(name, attachment));
     return {
       [Symbol.dispose]: () => {
-        if (attached.get(attachment.id) === attachment) attached.delete(attachment.id);
+        if (attached.get(name) === attachment) attached.delete(name);
         if (attached.size === 0 && this.#threads.get(key) === attached) this.#threads.delete(key);
       },
     };
   }
 
-  /** The client of that name; when it is not there, one whose every call fails. */
-  get(thread: ThreadKey, id: string): Attachment {
-    return this.#threads.get(keyOf(thread))?.get(id) ?? goneClient(id);
+  /** The actor's client of that name; when it is not there, one whose every call fails. */
+  get(thread: ThreadKey, actor: Actor, id: string): Attachment {
+    return this.#threads.get(keyOf(thread))?.get(nameOf(actor, id)) ?? goneClient(id);
   }
+}
+
+/** A name alone would let another actor who knows it take the client's place. */
+function nameOf(actor: Actor, id: string): string {
+  return JSON.stringify([actor, id]);
 }
 
 function goneClient(id: string): Attachment {

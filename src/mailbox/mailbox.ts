@@ -65,7 +65,7 @@ export class Mailbox implements Gateway {
     this.#runner = new Runner({
       ...ports,
       limits: { ...ports.limits, push: push?.rules ?? pushRules },
-      attachment: (thread, id) => this.#attachments.get(thread, id),
+      attachment: (thread, actor, id) => this.#attachments.get(thread, actor, id),
       onLane: (thread, lane) => this.#outbox?.observe(thread, lane),
     });
     this.#followers = new Followers(store, ports.clock, ports.limits.wakeFallbackMs);
@@ -157,8 +157,8 @@ export class Mailbox implements Gateway {
     return { id, version, recovery, takesInput };
   }
 
-  attach({ scope }: Principal, threadId: string, attachment: Attachment): Disposable {
-    return this.#attachments.add({ scope, threadId }, attachment);
+  attach({ scope, actor }: Principal, threadId: string, attachment: Attachment): Disposable {
+    return this.#attachments.add({ scope, threadId }, actor, attachment);
   }
 
   findActivation(principal: Principal, threadId: string, id: string): Promise<Activation | undefined> {

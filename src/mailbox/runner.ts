@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import type { ThreadKey } from '../../schemas/id.ts';
+import type { Actor, ThreadKey } from '../../schemas/id.ts';
 import type { Json } from '../../schemas/json.ts';
 import type { Agent } from '../agents/agent.ts';
 import type { Attachment } from '../attachment.ts';
@@ -35,8 +35,8 @@ export interface RunnerPorts {
   readonly ids: Ids;
   readonly limits: RunnerLimits;
   readonly log: Log;
-  /** The live client of a thread by its name. */
-  readonly attachment: (thread: ThreadKey, id: string) => Attachment;
+  /** An actor's live client of a thread by its name. */
+  readonly attachment: (thread: ThreadKey, actor: Actor, id: string) => Attachment;
   /** Told of each lane after a turn on it, and of those with subscriptions at the start; undefined: the thread is gone. */
   readonly onLane: (thread: ThreadKey, lane: Lane | undefined) => void;
 }
@@ -366,7 +366,7 @@ export class Runner {
       if (agent === undefined) throw new Fault('agent-not-found', `no agent has the id ${started.agentId}`);
       const { attachmentId, ...brief } = await readBrief(store, thread, started);
       const client = (): Attachment | undefined =>
-        attachmentId === undefined ? undefined : this.#ports.attachment(thread, attachmentId);
+        attachmentId === undefined ? undefined : this.#ports.attachment(thread, brief.activated.actor, attachmentId);
       state = brief.activated.state;
       const turn = this.turn.bind(this);
       attempt = new Attempt({ thread, started, ...brief, client }, agent, { ...this.#ports, slots: this.#slots, turn });

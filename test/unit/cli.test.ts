@@ -8,7 +8,7 @@ function textOf(...args: string[]): string {
   return invocation.run === 'print' ? invocation.text : '';
 }
 
-const commands = 'serve, doctor, send, runs, threads, interrupt, tickets, approve, deny, answer, queue, dead';
+const commands = 'serve, acp, doctor, send, runs, threads, interrupt, tickets, approve, deny, answer, queue, dead';
 
 describe('a command line', () => {
   it('serves with what its flags say', () => {

@@ -54,6 +54,15 @@ test('a client that has left is gone, until it comes back under its name', async
   ]);
 });
 
+test('another actor’s client does not take its place, whatever it is called', async () => {
+  const { mailbox, submit, done, events } = await open(scripted(readFile));
+  mailbox.attach(alice, 't', clientThatReads('from the IDE'));
+  mailbox.attach({ ...alice, actor: 'mallory' }, 't', clientThatReads('from mallory'));
+  await submit('one', { attachmentId: 'ide' });
+  await done('one');
+  expect((await events()).find((event) => event.type === 'text.delta')).toMatchObject({ delta: 'from the IDE' });
+});
+
 test('one that leaves late takes nothing from the one that came back', async () => {
   const { mailbox, submit, done, events } = await open(scripted(readFile));
   const first = mailbox.attach(alice, 't', clientThatReads('first'));

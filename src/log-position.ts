@@ -1,6 +1,6 @@
-import { Fault } from '../../src/fault.ts';
+import { Fault } from './fault.ts';
 
-/** Up to where a stream was told: a number of its thread's log, and how many frames of that event. */
+/** Up to where a follower was told: a number of a thread’s log, and how many frames of that event. */
 export interface Position {
   readonly logId: string;
   readonly seq: number;
@@ -24,5 +24,5 @@ export function decodePosition(text: string): Position {
   } catch {
     // Said below.
   }
-  throw new Fault('cursor-expired', 'Last-Event-ID is not one of this gateway’s');
+  throw new Fault('cursor-expired', 'the position is not one of this gateway’s');
 }

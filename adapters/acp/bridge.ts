@@ -1,0 +1,317 @@
+// An IDE's agent that never dies: between an IDE on this process's streams and a gateway that may go and come back. The
+// IDE sees one unbroken connection. What it asked and was not answered is asked again under the same name; sessions go on
+// after the last update that it was shown; a question that it is being asked is not asked twice. The `anyport/…` members
+// of `_meta` are between the gateway and this alone.
+import { randomUUID } from 'node:crypto';
+import type { JsonObject } from '../../schemas/json.ts';
+import type { Log } from '../../src/adapter.ts';
+import type { Clock } from '../../src/clock.ts';
+import { type Deferred, deferred } from '../../src/deferred.ts';
+import { Fault } from '../../src/fault.ts';
+import { BridgedQuestions } from './bridged-questions.ts';
+import { BridgedSessions } from './bridged-sessions.ts';
+import type { Channel } from './channel.ts';
+import { encodeError } from './faults.ts';
+import { asObject, metaOf, sessionIn, withMeta, withoutMeta } from './meta.ts';
+import { JsonRpcPeer, type PeerHandler, RpcError } from './peer.ts';
+import { settledWithin } from './settled.ts';
+import type { WebSocketChannel } from './web-socket-channel.ts';
+
+export interface BridgeParts {
+  /** The IDE's end. */
+  readonly channel: Channel;
+  /** Connects to the gateway. @throws Fault; one that is not retryable is told to the IDE */
+  readonly dial: (signal: AbortSignal) => Promise<WebSocketChannel>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Between two tries to connect: doubled from the first to the longest. */
+  readonly firstBackoffMs: number;
+  readonly longestBackoffMs: number;
+  /** How long the gateway may take to answer while it is being connected to. */
+  readonly answerMs: number;
+}
+
+/** Requests that would do their work again when they are sent again, but for their name. */
+const namedMethods: ReadonlySet<string> = new Set(['session/new', 'session/prompt', '_session/steering']);
+
+/** A prompt that is not answered yet. */
+interface Prompt {
+  readonly sessionId: string;
+  /** By `session/cancel`, of which a gateway that comes back may know nothing. */
+  readonly cancelled: AbortController;
+}
+
+/** Modes: `new` → initialize → `connecting` ⇄ `connected` → the IDE leaves → `over`. Requests wait while it connects. */
+export class Bridge {
+  readonly #parts: BridgeParts;
+  readonly #clientId = randomUUID();
+  readonly #ide: JsonRpcPeer;
+  readonly #sessions = new BridgedSessions();
+  readonly #questions: BridgedQuestions;
+  readonly #prompts = new Set<Prompt>();
+  readonly #answers = new Set<Promise<unknown>>();
+  readonly #over = new AbortController();
+  readonly #closed = deferred();
+  #hello: JsonObject | undefined;
+  #welcome: unknown;
+  #gateway: Deferred<JsonRpcPeer> = deferred();
+  #isConnecting = false;
+
+  constructor(parts: BridgeParts) {
+    this.#parts = parts;
+    const { channel, clock, log } = parts;
+    const handler: PeerHandler = {
+      request: async (method, params, { signal }) => {
+        const answer = this.#asked(method, params, signal);
+        this.#answers.add(answer);
+        try {
+          return { result: await answer };
+        } finally {
+          this.#answers.delete(answer);
+        }
+      },
+      notification: (method, params) => {
+        this.#told(method, params);
+      },
+      closed: () => {
+        this.#over.abort(new Fault('client-gone', 'the IDE has left'));
+        if (!this.#isConnecting) void this.#hangUp();
+      },
+    };
+    this.#ide = new JsonRpcPeer({ channel, handler, clock, log, encodeError });
+    this.#questions = new BridgedQuestions(this.#ide);
+  }
+
+  /** Resolves when the IDE has left and the gateway is told. */
+  get whenClosed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  /** Resolves when all that was asked until now is answered, and after `ms` in any case. */
+  drained(ms: number): Promise<void> {
+    return settledWithin(this.#answers, this.#parts.clock, ms);
+  }
+
+  async #hangUp(): Promise<void> {
+    const gateway = this.#hello === undefined ? undefined : await this.#gateway.promise.catch(() => undefined);
+    await gateway?.close();
+    this.#closed.resolve();
+  }
+
+  async #asked(method: string, params: unknown, signal: AbortSignal): Promise<unknown> {
+    if (method === 'initialize') return this.#initialize(params);
+    if (this.#hello === undefined) throw new RpcError(-32600, 'initialize comes first');
+    const named = namedMethods.has(method) ? withMeta(params, { 'anyport/key': randomUUID() }) : params;
+    if (method !== 'session/prompt') return this.#forward(method, named, signal);
+    const prompt: Prompt = { sessionId: sessionIn(params), cancelled: new AbortController() };
+    this.#prompts.add(prompt);
+    try {
+      return await this.#forward(method, named, signal, prompt.cancelled.signal);
+    } finally {
+      this.#prompts.delete(prompt);
+      this.#questions.forgetAnswered(prompt.sessionId);
+    }
+  }
+
+  async #initialize(params: unknown): Promise<unknown> {
+    if (this.#hello !== undefined) throw new RpcError(-32600, 'the connection is initialized');
+    const { clientCapabilities } = asObject(params);
+    const capabilities = withMeta(clientCapabilities, { 'anyport/client': this.#clientId });
+    this.#hello = { ...asObject(params), clientCapabilities: capabilities };
+    try {
+      await this.#connection();
+      return this.#welcome;
+    } catch (thrown) {
+      this.#hello = undefined;
+      throw thrown;
+    }
+  }
+
+  /** Sent again for as long as the connection breaks first. What was cancelled meanwhile is sent, and cancelled at once. */
+  async #forward(method: string, params: unknown, ...cancels: readonly AbortSignal[]): Promise<unknown> {
+    for (;;) {
+      const gateway = await this.#connection();
+      if (method === 'session/load') this.#sessions.replayBegins(sessionIn(params));
+      const stop = new AbortController();
+      const cancel = (): void => {
+        stop.abort();
+      };
+      const [fromIde] = cancels;
+      fromIde?.addEventListener('abort', cancel);
+      try {
+        const answer = gateway.request(method, params, { signal: stop.signal });
+        if (cancels.some(({ aborted }) => aborted)) cancel();
+        const result = await answer;
+        this.#answered(method, params, result);
+        return withoutMeta(result);
+      } catch (thrown) {
+        this.#over.signal.throwIfAborted();
+        if (thrown instanceof Fault && thrown.code === 'client-gone') continue;
+        if (method === 'session/load') this.#sessions.replayFailed(sessionIn(params));
+        throw thrown;
+      } finally {
+        fromIde?.removeEventListener('abort', cancel);
+      }
+    }
+  }
+
+  #answered(method: string, params: unknown, result: unknown): void {
+    const sessionId = sessionIn(params) || sessionIn(result);
+    switch (method) {
+      case 'session/new':
+      case 'session/load':
+      case 'session/resume':
+        this.#sessions.opened(sessionId, params, result);
+        return;
+      case 'session/close':
+      case 'session/delete':
+        this.#sessions.closed(sessionId);
+        return;
+      default:
+    }
+  }
+
+  #told(method: string, params: unknown): void {
+    if (method === 'session/cancel') {
+      const sessionId = sessionIn(params);
+      for (const prompt of this.#prompts) if (prompt.sessionId === sessionId) prompt.cancelled.abort();
+    }
+    if (this.#hello === undefined || this.#isConnecting) return;
+    void this.#gateway.promise.then((gateway) => {
+      gateway.notify(method, params);
+    });
+  }
+
+  /** The gateway, once it is there. @throws what stays wrong with it, as the IDE is to be told */
+  #connection(): Promise<JsonRpcPeer> {
+    this.#over.signal.throwIfAborted();
+    if (this.#welcome === undefined && !this.#isConnecting) void this.#connect();
+    return this.#gateway.promise;
+  }
+
+  /** Never rejects; until it is connected, or the IDE has left, or what is wrong will stay so. */
+  async #connect(): Promise<void> {
+    this.#isConnecting = true;
+    const { log, firstBackoffMs, longestBackoffMs } = this.#parts;
+    for (let waitMs = firstBackoffMs; !this.#over.signal.aborted; waitMs = Math.min(waitMs * 2, longestBackoffMs)) {
+      try {
+        const gateway = await this.#dial();
+        this.#isConnecting = false;
+        this.#gateway.resolve(gateway);
+        return;
+      } catch (thrown) {
+        const { retryable, message } = thrown instanceof RpcError ? refused(thrown) : Fault.from(thrown);
+        if (!retryable && !this.#over.signal.aborted) {
+          this.#giveUp(thrown);
+          return;
+        }
+        log.warn({ error: message }, 'the gateway is not there; it is tried again');
+        await this.#pause(waitMs);
+      }
+    }
+    this.#isConnecting = false;
+    this.#closed.resolve();
+  }
+
+  /** Who waits is told; the next request tries again. */
+  #giveUp(why: unknown): void {
+    const waiting = this.#gateway;
+    this.#gateway = deferred();
+    this.#welcome = undefined;
+    this.#isConnecting = false;
+    waiting.promise.catch(() => undefined);
+    waiting.reject(why);
+  }
+
+  /** A connection on which every session goes on. */
+  async #dial(): Promise<JsonRpcPeer> {
+    const { dial, clock, log, answerMs: timeoutMs } = this.#parts;
+    const channel = await dial(this.#over.signal);
+    const gateway: JsonRpcPeer = new JsonRpcPeer({
+      channel,
+      handler: this.#handlerOf(channel, () => gateway),
+      clock,
+      log,
+    });
+    try {
+      const welcome = await gateway.request('initialize', this.#hello, { timeoutMs });
+      for (const { sessionId, params, cursor } of this.#sessions.resumptions()) {
+        const after = cursor === undefined ? params : withMeta(params, { 'anyport/after': cursor });
+        await this.#resume(gateway, sessionId, after);
+      }
+      this.#welcome = withoutMeta(welcome);
+      return gateway;
+    } catch (thrown) {
+      await gateway.close();
+      throw thrown;
+    }
+  }
+
+  async #resume(gateway: JsonRpcPeer, sessionId: string, params: JsonObject): Promise<void> {
+    try {
+      const result = await gateway.request('session/resume', params, { timeoutMs: this.#parts.answerMs });
+      const open = asObject(asObject(result)['_meta'])['anyport/tickets'];
+      this.#questions.keepOnly(sessionId, Array.isArray(open) ? open : []);
+    } catch (thrown) {
+      if (!(thrown instanceof RpcError)) throw thrown;
+      this.#parts.log.warn({ sessionId, error: thrown.message }, 'a session does not go on where it was');
+      const isLogGone = asObject(thrown.data)['code'] === 'cursor-expired';
+      if (!isLogGone) return this.#sessions.closed(sessionId);
+      this.#sessions.forgetCursor(sessionId);
+      const { _meta: _, ...fromNow } = params;
+      await this.#resume(gateway, sessionId, fromNow);
+    }
+  }
+
+  #handlerOf(channel: WebSocketChannel, gateway: () => JsonRpcPeer): PeerHandler {
+    return {
+      request: async (method, params, { signal }) => {
+        const ticket = metaOf(params, 'anyport/ticket');
+        const said = withoutMeta(params);
+        const result =
+          ticket === undefined
+            ? this.#ide.request(method, said, { signal })
+            : this.#questions.ask({ ticket, method, params: said, from: gateway(), signal });
+        return { result: await result };
+      },
+      notification: (method, params) => {
+        if (method === 'session/update' && !this.#sessions.isNew(params)) return;
+        this.#ide.notify(method, withoutMeta(params));
+        const room = this.#ide.room();
+        if (room === undefined) return;
+        channel.pause();
+        void room.then(() => {
+          channel.resume();
+        });
+      },
+      closed: () => {
+        this.#lost();
+      },
+    };
+  }
+
+  /** Not while it is being connected: who does that sees it too. */
+  #lost(): void {
+    if (this.#isConnecting || this.#over.signal.aborted) return;
+    this.#gateway = deferred();
+    void this.#connect();
+  }
+
+  #pause(ms: number): Promise<void> {
+    const { clock } = this.#parts;
+    const { signal } = this.#over;
+    return new Promise((resolve) => {
+      const cancel = clock.at(clock.now() + ms * (0.5 + Math.random() / 2), resolve);
+      const end = (): void => {
+        cancel();
+        resolve();
+      };
+      signal.addEventListener('abort', end, { once: true });
+    });
+  }
+}
+
+/** A gateway that refuses the connection itself. */
+function refused({ message, data }: RpcError): { readonly retryable: boolean; readonly message: string } {
+  return { message, retryable: asObject(data)['retryable'] === true };
+}

@@ -1,0 +1,102 @@
+// What an agent may do on the side of the IDE that started its run: files and terminals, through the connection.
+// https://agentclientprotocol.com/protocol/v1/file-system, …/terminals
+import type * as acp from '@agentclientprotocol/sdk';
+import * as z from 'zod';
+import type { ThreadId } from '../../schemas/id.ts';
+import type { Attachment, ClientTerminal, TerminalCommand, TerminalExit } from '../../src/attachment.ts';
+import { Fault } from '../../src/fault.ts';
+import { type JsonRpcPeer, RpcError } from './peer.ts';
+import type { ClientSide } from './version.ts';
+
+const FileText = z.object({ content: z.string() });
+const Created = z.object({ terminalId: z.string() });
+const Exit = z.object({ exitCode: z.number().nullish(), signal: z.string().nullish() });
+const Output = z.object({ output: z.string(), truncated: z.boolean().catch(false), exitStatus: Exit.nullish() });
+
+export function attachmentOf(
+  peer: JsonRpcPeer,
+  { id: sessionId, mcpServers }: { readonly id: ThreadId } & Pick<Attachment, 'mcpServers'>,
+  client: ClientSide & { readonly clientId: string },
+): Attachment {
+  const side = new ClientCalls(peer, sessionId);
+  return {
+    id: client.clientId,
+    mcpServers,
+    ...(client.readsFiles && { readTextFile: (file) => side.readTextFile(file) }),
+    ...(client.writesFiles && { writeTextFile: (file) => side.writeTextFile(file) }),
+    ...(client.runsCommands && { runCommand: (command) => side.runCommand(command) }),
+  };
+}
+
+class ClientCalls {
+  readonly #peer: JsonRpcPeer;
+  readonly #sessionId: ThreadId;
+
+  constructor(peer: JsonRpcPeer, sessionId: ThreadId) {
+    this.#peer = peer;
+    this.#sessionId = sessionId;
+  }
+
+  async readTextFile(file: Omit<acp.ReadTextFileRequest, 'sessionId'>): Promise<string> {
+    return parse(FileText, await this.#call('fs/read_text_file', file)).content;
+  }
+
+  async writeTextFile({ path, text: content }: { path: string; text: string }): Promise<void> {
+    await this.#call('fs/write_text_file', { path, content });
+  }
+
+  async runCommand({ command, args, env, cwd, maxOutputBytes }: TerminalCommand): Promise<ClientTerminal> {
+    const created = await this.#call('terminal/create', {
+      command,
+      ...(args && { args }),
+      ...(env && { env: Object.entries(env).map(([name, value]) => ({ name, value })) }),
+      ...(cwd !== undefined && { cwd }),
+      ...(maxOutputBytes !== undefined && { outputByteLimit: maxOutputBytes }),
+    });
+    return this.#terminal(parse(Created, created).terminalId);
+  }
+
+  #terminal(terminalId: string): ClientTerminal {
+    let released: Promise<void> | undefined;
+    const release = (): Promise<void> => {
+      released ??= this.#call('terminal/release', { terminalId }).then(() => undefined);
+      return released;
+    };
+    return {
+      id: terminalId,
+      output: async () => {
+        const { output, truncated, exitStatus } = parse(Output, await this.#call('terminal/output', { terminalId }));
+        return { text: output, truncated, ...(exitStatus && { exit: exitOf(exitStatus) }) };
+      },
+      exit: async () => exitOf(parse(Exit, await this.#call('terminal/wait_for_exit', { terminalId }))),
+      kill: async () => {
+        await this.#call('terminal/kill', { terminalId });
+      },
+      release,
+      [Symbol.asyncDispose]: () => release().catch(() => undefined),
+    };
+  }
+
+  /** What the client refuses, its agent is told in the client's words. */
+  async #call(method: string, params: object): Promise<unknown> {
+    try {
+      return await this.#peer.request(method, { sessionId: this.#sessionId, ...params });
+    } catch (thrown) {
+      if (!(thrown instanceof RpcError)) throw thrown;
+      throw new Fault('upstream-failed', `${method}: ${thrown.message}`, { cause: thrown, retryable: false });
+    }
+  }
+}
+
+function exitOf({ exitCode, signal }: z.infer<typeof Exit>): TerminalExit {
+  return { exitCode: exitCode ?? undefined, signal: signal ?? undefined };
+}
+
+/** What a client answers against its protocol fails the agent's call, not the gateway. */
+function parse<Schema extends z.ZodType>(schema: Schema, answer: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(answer);
+  if (parsed.success) return parsed.data;
+  throw new Fault('upstream-failed', 'the client answered in a way that the protocol does not have', {
+    cause: parsed.error,
+  });
+}

@@ -1,0 +1,108 @@
+// This side of a WebSocket to a gateway: one message a text frame.
+// https://agentclientprotocol.com/rfds/streamable-http-websocket-transport
+import type { RawData, WebSocket } from 'ws';
+import type { Clock } from '../../src/clock.ts';
+import { Fault } from '../../src/fault.ts';
+import type { Channel, Receiver } from './channel.ts';
+
+export interface WebSocketChannelOptions {
+  /** Open. With `allowSynchronousEvents: false`: what follows from a message is done before the next one is looked at. */
+  readonly socket: WebSocket;
+  readonly clock: Clock;
+  /** The other side pings: nothing at all for so long means that it is gone. */
+  readonly silenceMs: number;
+}
+
+const roomBytes = 1024 * 1024;
+
+/** `open` until the socket closes or breaks, or `close` is called. */
+export class WebSocketChannel implements Channel {
+  readonly #socket: WebSocket;
+  readonly #clock: Clock;
+  readonly #silenceMs: number;
+  #receiver: Receiver | undefined;
+  #room: Promise<void> | undefined;
+  #cancelSilence: (() => void) | undefined;
+
+  constructor({ socket, clock, silenceMs }: WebSocketChannelOptions) {
+    this.#socket = socket;
+    this.#clock = clock;
+    this.#silenceMs = silenceMs;
+  }
+
+  open(receiver: Receiver): void {
+    this.#receiver = receiver;
+    const socket = this.#socket;
+    let broke: unknown;
+    socket.on('error', (error) => {
+      broke = error;
+    });
+    socket.on('ping', () => {
+      this.#heard();
+    });
+    socket.on('message', (data) => {
+      this.#heard();
+      this.#take(data);
+    });
+    socket.on('close', () => {
+      this.#cancelSilence?.();
+      receiver.closed(broke);
+    });
+    this.#heard();
+  }
+
+  send(message: object): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    this.#socket.send(JSON.stringify(message));
+  }
+
+  room(): Promise<void> | undefined {
+    if (this.#socket.bufferedAmount < roomBytes) return undefined;
+    // A ping is written behind all that is queued: its own write is the sign that there is room.
+    this.#room ??= new Promise((resolve) => {
+      this.#socket.ping(undefined, undefined, () => {
+        this.#room = undefined;
+        resolve();
+      });
+    });
+    return this.#room;
+  }
+
+  /** Reads nothing more until `resume`: the other side is slowed down by its own socket. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  close(): Promise<void> {
+    const socket = this.#socket;
+    if (socket.readyState === socket.CLOSED) return Promise.resolve();
+    return new Promise((resolve) => {
+      socket.once('close', () => {
+        resolve();
+      });
+      socket.close(1000);
+    });
+  }
+
+  #take(data: RawData): void {
+    let value: unknown;
+    try {
+      value = JSON.parse(Buffer.isBuffer(data) ? data.toString() : '');
+    } catch (cause) {
+      this.#receiver?.malformed(new Fault('invalid-request', 'the frame is no JSON', { cause }));
+      return;
+    }
+    this.#receiver?.message(value);
+  }
+
+  #heard(): void {
+    this.#cancelSilence?.();
+    this.#cancelSilence = this.#clock.at(this.#clock.now() + this.#silenceMs, () => {
+      this.#socket.terminate();
+    });
+  }
+}
