@@ -79,7 +79,12 @@ const echo: RequestListener = (request, response) => {
 
 /** The SDK's server as its documentation sets it up, with an agent that says what ours says. */
 function sdkServer(): RequestListener {
-  const card = cardOf(benchAgent(answer).card, { baseUrl: 'http://localhost', needsToken: false, pushes: false });
+  const card = cardOf(benchAgent(answer).card, {
+    baseUrl: 'http://localhost',
+    grpcAddress: undefined,
+    needsToken: false,
+    pushes: false,
+  });
   const handler = new DefaultRequestHandler(card, new InMemoryTaskStore(), {
     execute: async ({ taskId, contextId, userMessage }, bus) => {
       const task = (state: TaskState) => ({ state, message: undefined, timestamp: new Date().toISOString() });

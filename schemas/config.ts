@@ -90,6 +90,29 @@ const origin = httpUrl.refine((url) => URL.canParse(url) && new URL(url).origin 
 
 const hostName = z.string().regex(/^[^\s/:@]+$|^\[[0-9a-fA-F:.]+\]$/, 'must be a host name without scheme and port');
 
+const address = z
+  .string()
+  .regex(/^([^\s/:@]+|\[[0-9a-fA-F:.]+\]):\d{1,5}$/, 'must be a host name and a port, like agents.example.com:443');
+
+/** A2A over gRPC, which cannot share a port with HTTP. */
+const Grpc = section({
+  port: z.int().min(0).max(65_535).describe('the port to listen on; 0 takes a free one'),
+  host: z.string().min(1).optional().describe('the address to listen on; that of the gateway if left out'),
+  publicAddress: address
+    .optional()
+    .describe('host and port by which callers reach it, where those are not the public host and this port'),
+  tls: section({
+    certFile: z.string().min(1).describe('the certificate chain, in PEM; relative to the configuration file'),
+    keyFile: z.string().min(1).describe('its private key, in PEM; relative to the configuration file'),
+  })
+    .optional()
+    .describe('the certificate to serve with'),
+  insecure: z
+    .boolean()
+    .default(false)
+    .describe('serve others than this machine without TLS, behind a proxy that has it'),
+});
+
 /** What `anyport.yaml` says. */
 export const Config = section({
   host: z.string().min(1).default('127.0.0.1').describe('the address to listen on'),
@@ -146,6 +169,9 @@ export const Config = section({
     maxWaitMs: duration(60_000, 'how long SendMessage waits for its task; then the task is answered as it is'),
     cancelWaitMs: duration(6_000, 'how long CancelTask waits for the task to end'),
     cardMaxAgeS: z.int().min(0).default(3600).describe('how long agent cards may be kept, in seconds'),
+    grpc: Grpc.optional().describe(
+      'serves gRPC too, on a port of its own; needs the packages @grpc/grpc-js and @bufbuild/protobuf',
+    ),
   }).prefault({}),
   acp: section({
     whenBusy: WhenBusy.default('queue').describe('what a prompt does when its session is busy'),

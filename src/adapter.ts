@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Principal } from '../schemas/id.ts';
 import type { Log } from './log.ts';
 
@@ -49,4 +50,14 @@ export interface Adapter {
   upgrade?(upgrade: Upgrade): Promise<void>;
   /** The protocol's own answer to what the server refuses before an adapter sees it: no caller, wrong origin, stopping. */
   refuse(fault: unknown, response: ServerResponse): void;
+}
+
+/** What speaks on connections to a port of its own, where a protocol cannot share the one of all others. */
+export interface ConnectionHandler {
+  /** Serves a connection until it ends. It is plain here: whoever has the port has opened its TLS. */
+  take(connection: Duplex): void;
+  /** Takes no more calls on any connection; resolves when those that are under way have ended. */
+  drain(): Promise<void>;
+  /** Cuts off what is left. */
+  destroy(): void;
 }

@@ -5,11 +5,13 @@ import { addAbortSignal } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { acpAdapter, bridgeStdio, serveStdio } from '../adapters/acp/index.ts';
-import { a2aAdapter, type A2aOptions, TaskPusher } from '../adapters/a2a/index.ts';
+import { a2aAdapter, type A2aOptions, openGrpc, TaskPusher } from '../adapters/a2a/index.ts';
 // Past its index, which also exports a client that would cost 0.2 s of every start.
 import { agUiAdapter, type AgUiOptions } from '../adapters/ag-ui/adapter.ts';
 import { MediaLinks } from '../adapters/ag-ui/media-links.ts';
 import type { Config } from '../schemas/config.ts';
+import type { Principal } from '../schemas/id.ts';
+import type { Log } from './adapter.ts';
 import type { Agent } from './agents/agent.ts';
 import { type Counter, FileCounter, MemoryCounter } from './agents/demo/counter.ts';
 import { DemoAgent } from './agents/demo/demo-agent.ts';
@@ -35,8 +37,10 @@ import { HttpServer } from './server/http-server.ts';
 import { JwsKeys, jwksPath } from './server/jws-keys.ts';
 import { createLog } from './server/log.ts';
 import { loadSigningKey, newSigningKey } from './server/signing-key.ts';
+import { OwnPort } from './server/own-port.ts';
+import { bearerOf, Principals } from './server/principals.ts';
 import { stopSignal } from './server/stop-signals.ts';
-import { reachableUrl, welcomeText } from './server/welcome.ts';
+import { reachableAddress, reachableUrl, welcomeText } from './server/welcome.ts';
 import { doctor } from './stores/doctor.ts';
 import { FileStore } from './stores/file-store.ts';
 import { MemoryStore } from './stores/memory-store.ts';
@@ -119,6 +123,15 @@ async function serve(loaded: LoadedConfig): Promise<ExitCode> {
     const doorLimits = { maxBodyBytes, keepAliveMs };
     const signing =
       keys !== undefined && settings.signing.cards ? { signer: keys, keysUrl: () => url + jwksPath } : undefined;
+    let grpcAt: GrpcAddresses | undefined;
+    const a2aDoor = {
+      gateway: mailbox,
+      clock,
+      baseUrl: () => url,
+      grpcAddress: () => grpcAt?.forCallers,
+      signing,
+      ...a2aOptions(settings),
+    };
     const adapters = [
       agUiAdapter({
         gateway: mailbox,
@@ -126,7 +139,7 @@ async function serve(loaded: LoadedConfig): Promise<ExitCode> {
         ...agUiOptions(settings),
         links: new MediaLinks({ key: await signingKey(settings), baseUrl: () => url, clock }),
       }),
-      a2aAdapter({ gateway: mailbox, clock, baseUrl: () => url, signing, ...a2aOptions(settings) }),
+      a2aAdapter(a2aDoor),
       acpAdapter({ gateway: mailbox, clock, ...acpOptions(settings) }),
       controlAdapter({ gateway: mailbox, clock, ids, limits: doorLimits }),
     ];
@@ -140,16 +153,20 @@ async function serve(loaded: LoadedConfig): Promise<ExitCode> {
     const publicKeys = keys === undefined ? undefined : (): object => keys.published();
     const storeHealth = (): StoreHealth => store.health();
     const server = new HttpServer({ settings, adapters, about, storeHealth, publicKeys, clock, ids, log });
+    const grpc = await grpcPort(settings, a2aDoor, log);
     const port = await server.listen();
     if (url === '') url = reachableUrl(settings.host, port);
     try {
       await mailbox.start();
+      if (grpc !== undefined) grpcAt = grpcAddresses(settings, await grpc.listen());
       server.open();
       const firstSteps = (at: string): string[] => quickStart(at, agents.default.card.id, settings.tokens.length > 0);
-      process.stdout.write(welcomeText({ settings, port, agents: agents.cards(), adapters, firstSteps }));
+      const ownPorts = grpcAt === undefined ? [] : [{ what: 'A2A gRPC', address: grpcAt.here }];
+      const welcome = { settings, port, agents: agents.cards(), adapters, ownPorts, firstSteps };
+      process.stdout.write(welcomeText(welcome));
       log.info({ signal: await stop }, 'stopping');
     } finally {
-      await server.close(() => mailbox.stop());
+      await Promise.all([server.close(() => mailbox.stop()), grpc?.close()]);
     }
   });
   log.info({}, 'stopped');
@@ -257,9 +274,32 @@ function a2aOptions({
   tokens,
 }: LoadedConfig['settings']): Omit<A2aOptions, 'gateway' | 'clock' | 'baseUrl'> {
   const { maxBodyBytes, keepAliveMs, slowViewerMs } = limits;
-  const { maxWaitMs, cancelWaitMs, ...options } = a2a;
+  const { maxWaitMs, cancelWaitMs, grpc: _, ...options } = a2a;
   const needsToken = tokens.length > 0;
   return { ...options, needsToken, limits: { maxBodyBytes, keepAliveMs, slowViewerMs, maxWaitMs, cancelWaitMs } };
+}
+
+/** Undefined: gRPC is not served. */
+async function grpcPort(settings: LoadedConfig['settings'], door: A2aOptions, log: Log): Promise<OwnPort | undefined> {
+  const { grpc } = settings.a2a;
+  if (grpc === undefined) return undefined;
+  const principals = new Principals(settings.tokens);
+  const recognise = (authorization: string | undefined): Principal => principals.recognise(bearerOf(authorization));
+  const handler = await openGrpc({ ...door, recognise, log });
+  const { host = settings.host, port, tls, insecure } = grpc;
+  return OwnPort.create({ path: 'a2a.grpc', host, port, tls, insecure, settings, handler, clock, log });
+}
+
+/** Where gRPC is reached, as host and port: from this machine, and by callers. */
+interface GrpcAddresses {
+  readonly here: string;
+  readonly forCallers: string;
+}
+
+function grpcAddresses({ a2a: { grpc }, host, publicUrl }: LoadedConfig['settings'], port: number): GrpcAddresses {
+  const here = reachableAddress(grpc?.host ?? host, port);
+  const ofPublicHost = publicUrl === undefined ? undefined : `${new URL(publicUrl).hostname}:${port}`;
+  return { here, forCallers: grpc?.publicAddress ?? ofPublicHost ?? here };
 }
 
 function signingKey({ store, dataDir }: LoadedConfig['settings']): Promise<Uint8Array> | Uint8Array {

@@ -15,6 +15,4 @@ export interface Binding {
   readonly limits: BindingLimits;
   /** Takes an exchange up as a call. Disposed, it listens to its client no longer. */
   open(exchange: Exchange): Disposable & { readonly call: Call };
-  /** Logs what was not foreseen. */
-  report(exchange: Exchange, thrown: unknown): void;
 }

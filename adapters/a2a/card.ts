@@ -16,6 +16,8 @@ export const questionsExtension = 'urn:anyport:a2a:questions:v1';
 export interface CardSurroundings {
   /** How callers reach the gateway, without a slash at the end. */
   readonly baseUrl: string;
+  /** Host and port where gRPC is served; undefined: it is not. */
+  readonly grpcAddress: string | undefined;
   readonly needsToken: boolean;
   /** Whether callers may have webhooks told. */
   readonly pushes: boolean;
@@ -68,7 +70,10 @@ export function cardOf(agent: Agent, surroundings: CardSurroundings): AgentCard 
     description: agent.description,
     version: agent.version,
     provider: undefined,
-    supportedInterfaces: duplicateInterfacesForLegacy(interfaces, ['JSONRPC', 'HTTP+JSON']),
+    supportedInterfaces: [
+      ...duplicateInterfacesForLegacy(interfaces, ['JSONRPC', 'HTTP+JSON']),
+      ...grpcInterface(agent, surroundings),
+    ],
     capabilities: {
       streaming: true,
       pushNotifications: surroundings.pushes,
@@ -99,6 +104,14 @@ export function cardOf(agent: Agent, surroundings: CardSurroundings): AgentCard 
     })),
     signatures: [],
   };
+}
+
+/** gRPC has no paths: there an agent is a tenant. */
+function grpcInterface(
+  { id: tenant }: Agent,
+  { grpcAddress: url }: CardSurroundings,
+): AgentCard['supportedInterfaces'] {
+  return url === undefined ? [] : [{ url, protocolBinding: 'GRPC', tenant, protocolVersion: '1.0' }];
 }
 
 const bearerScheme = {

@@ -1,5 +1,5 @@
-// What a caller is told that something went wrong. JSON-RPC: `error{code, message, data}`; HTTP+JSON: google.rpc.Status.
-// Both carry a google.rpc.ErrorInfo, and a google.rpc.BadRequest where a field is to blame.
+// What a caller is told that something went wrong. JSON-RPC: `error{code, message, data}`; HTTP+JSON and gRPC:
+// google.rpc.Status. All carry a google.rpc.ErrorInfo, and a google.rpc.BadRequest where a field is to blame.
 // https://a2a-protocol.org/v1.0.1/specification/#54-error-code-mappings
 import {
   A2A_ERROR_DOMAIN,
@@ -10,6 +10,7 @@ import {
   toRestErrorBody,
 } from '@a2a-js/sdk/errors';
 import type { FaultCode } from '../../schemas/fault.ts';
+import type { Log } from '../../src/adapter.ts';
 import { Fault } from '../../src/fault.ts';
 
 interface Row {
@@ -64,12 +65,13 @@ export const faultTable = {
   internal: { ...broken, reason: 'INTERNAL' },
 } as const satisfies Record<FaultCode, Row>;
 
-interface Detail {
+/** A detail of google.rpc: ErrorInfo{reason, domain, metadata} or BadRequest{fieldViolations}. */
+export interface Detail {
   readonly '@type': string;
   readonly [key: string]: unknown;
 }
 
-/** What went wrong, for either binding. */
+/** What went wrong, for every binding. */
 export interface WireError {
   readonly code: number;
   readonly http: number;
@@ -80,6 +82,10 @@ export interface WireError {
 
 /** What was thrown: a fault of ours, or one of the protocol's own errors. */
 export function encodeError(thrown: unknown): WireError {
+  return withAllFields(encodeFirst(thrown), thrown);
+}
+
+function encodeFirst(thrown: unknown): WireError {
   if (thrown instanceof A2AError) {
     const { code } = toJsonRpcError(thrown);
     const http = restStatusFor(thrown);
@@ -123,12 +129,12 @@ export class Violations extends Fault {
 export type JsonRpcId = string | number | null;
 
 export function encodeJsonRpcError(id: JsonRpcId, thrown: unknown): object {
-  const { code, message, details } = withAllFields(encodeError(thrown), thrown);
+  const { code, message, details } = encodeError(thrown);
   return { jsonrpc: '2.0', id, error: { code, message, data: details } };
 }
 
 export function encodeRestError(thrown: unknown): { readonly http: number; readonly body: object } {
-  const { http, status, message, details } = withAllFields(encodeError(thrown), thrown);
+  const { http, status, message, details } = encodeError(thrown);
   return { http, body: { error: { code: http, status, message, details } } };
 }
 
@@ -141,4 +147,11 @@ export function encodeLegacyRestError(thrown: unknown): { readonly http: number;
 function withAllFields(error: WireError, thrown: unknown): WireError {
   if (!(thrown instanceof Violations)) return error;
   return { ...error, details: [...error.details.slice(0, 1), badRequest(thrown.violations)] };
+}
+
+/** Logs what was not foreseen. */
+export function report(log: Log, thrown: unknown): void {
+  const fault = Fault.from(thrown);
+  const isOurs = !(thrown instanceof Error) || !('reason' in thrown);
+  if (fault.code === 'internal' && isOurs) log.error({ cause: fault.cause ?? fault }, 'an A2A request failed');
 }

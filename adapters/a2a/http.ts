@@ -1,14 +1,19 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { ExtensionSupportRequiredError } from '@a2a-js/sdk/errors';
 import type { AgentCard } from '@a2a-js/sdk';
 
-export function headerOf(request: IncomingMessage, name: string): string | undefined {
+/** What carries headers: a request of HTTP, or what another binding has in their place. */
+interface Headed {
+  readonly headers: IncomingHttpHeaders;
+}
+
+export function headerOf(request: Headed, name: string): string | undefined {
   const value = [request.headers[name]].flat()[0];
   return value === undefined || value === '' ? undefined : value;
 }
 
 /** The URIs of a comma list. https://a2a-protocol.org/v1.0.1/specification/#326-service-parameters */
-export function extensionsOf(request: IncomingMessage): string[] {
+export function extensionsOf(request: Headed): string[] {
   const said = headerOf(request, 'a2a-extensions') ?? headerOf(request, 'x-a2a-extensions') ?? '';
   return said
     .split(',')

@@ -1,2 +1,4 @@
-export { a2aAdapter, type A2aLimits, type A2aOptions } from './adapter.ts';
+export { a2aAdapter } from './adapter.ts';
+export { openGrpc } from './grpc.ts';
+export type { A2aLimits, A2aOptions } from './options.ts';
 export { TaskPusher, type TaskPusherOptions } from './task-pusher.ts';

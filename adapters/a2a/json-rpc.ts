@@ -9,7 +9,7 @@ import { isJson, readJson } from '../../src/json-body.ts';
 import type { Binding } from './binding.ts';
 import type { Call } from './call.ts';
 import { checkRaw, unreadable } from './decode.ts';
-import { encodeError, encodeJsonRpcError, type JsonRpcId } from './faults.ts';
+import { encodeError, encodeJsonRpcError, type JsonRpcId, report } from './faults.ts';
 import { writeFrames } from './frames.ts';
 import { activate, answer } from './http.ts';
 import { chooseVersion, type Version } from './version.ts';
@@ -53,7 +53,7 @@ export async function serveJsonRpc(exchange: Exchange, binding: Binding): Promis
     await dispatch(exchange, binding, { call, read, version });
   } catch (thrown) {
     if (request.destroyed && !response.headersSent && response.destroyed) return;
-    binding.report(exchange, call.fault ?? thrown);
+    report(exchange.log, call.fault ?? thrown);
     answer(response, { status: 200, body: encodeJsonRpcError(read.id, call.fault ?? thrown), contentType });
   }
 }

@@ -5,7 +5,7 @@ import { Fault } from '../../src/fault.ts';
 import { mediaTypeOf, readJson } from '../../src/json-body.ts';
 import type { Binding } from './binding.ts';
 import type { Call } from './call.ts';
-import { Violations } from './faults.ts';
+import { report, Violations } from './faults.ts';
 import { writeFrames } from './frames.ts';
 import { activate, answer } from './http.ts';
 import type { Route } from './rest-routes.ts';
@@ -56,7 +56,7 @@ export async function serveRest(
   } catch (thrown) {
     if (response.destroyed) return;
     const fault = call.fault ?? thrown;
-    binding.report(exchange, fault);
+    report(exchange.log, fault);
     const { http: status, body } = dialect.encodeFault(fault);
     answer(response, { status, body, contentType });
   }

@@ -4,8 +4,8 @@ import { VersionNotSupportedError } from '@a2a-js/sdk/errors';
 export type Version = '1.0' | '0.3';
 
 /** What a caller says, in a header or its query; who says nothing speaks 0.3. Patch numbers mean nothing. */
-export function requestedVersion(header: string | string[] | undefined, url: URL): string {
-  const said = [header].flat()[0] ?? queryVersion(url) ?? '';
+export function requestedVersion(header: string | string[] | undefined, url: URL | undefined): string {
+  const said = [header].flat()[0] ?? (url === undefined ? undefined : queryVersion(url)) ?? '';
   const text = said.trim();
   return text === '' ? '0.3' : text.replace(/^(\d+\.\d+)\..*$/, '$1');
 }

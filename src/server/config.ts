@@ -12,7 +12,7 @@ export interface AnyportConfig extends Omit<ConfigInput, 'agents'> {
 }
 
 export interface LoadedConfig {
-  /** `dataDir` is absolute. */
+  /** The paths of files and folders are absolute. */
   readonly settings: Omit<Config, 'agents'>;
   readonly agents: readonly (AgentEntry | Agent)[];
   /** `undefined`: there is none, and all is as by default. */
@@ -35,11 +35,21 @@ export async function loadConfig(source: ConfigSource): Promise<LoadedConfig> {
   const file = await findConfigFile(source.folder, source.file);
   const written = file === undefined ? {} : await readConfigFile(file, source.environment, source.importModule);
   const { agents, ...settings } = parseConfig(written, file ?? source.folder);
+  const folder = file === undefined ? source.folder : dirname(file);
   const dataDir =
     source.flags.dataDir === undefined
-      ? resolve(file === undefined ? source.folder : dirname(file), settings.dataDir)
+      ? resolve(folder, settings.dataDir)
       : resolve(source.folder, source.flags.dataDir);
-  return { settings: { ...settings, ...source.flags, dataDir }, agents, file };
+  const a2a = withFilesIn(folder, settings.a2a);
+  return { settings: { ...settings, a2a, ...source.flags, dataDir }, agents, file };
+}
+
+function withFilesIn(folder: string, a2a: Config['a2a']): Config['a2a'] {
+  const { grpc } = a2a;
+  if (grpc?.tls === undefined) return a2a;
+  const { certFile, keyFile } = grpc.tls;
+  const tls = { certFile: resolve(folder, certFile), keyFile: resolve(folder, keyFile) };
+  return { ...a2a, grpc: { ...grpc, tls } };
 }
 
 function parseConfig(written: unknown, where: string): Omit<Config, 'agents'> & Pick<LoadedConfig, 'agents'> {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { Config } from '../../schemas/config.ts';
 import type { Principal } from '../../schemas/id.ts';
@@ -14,7 +14,8 @@ import { admitOrigin, answerPreflight, isPreflight } from './cors.ts';
 import { jwksPath } from './jws-keys.ts';
 import { answerOn, type Handshake, ignoreUpgrade, isHandshake } from './handshake.ts';
 import { pages, type Readiness } from './pages.ts';
-import { isLoopback, Perimeter } from './perimeter.ts';
+import { listen } from './listening.ts';
+import { Perimeter, refuseToBeOpen } from './perimeter.ts';
 import { bearerOf, Principals } from './principals.ts';
 import { answerProblem } from '../problem.ts';
 
@@ -72,15 +73,11 @@ export class HttpServer {
   /** Resolves with the port when it listens. @throws Fault with what is in the way */
   async listen(): Promise<number> {
     const { host, port } = this.#parts.settings;
-    try {
-      await once(this.#server.listen({ host, port }), 'listening');
-    } catch (cause) {
-      throw listenFault(host, port, cause as NodeJS.ErrnoException);
-    }
+    const listening = await listen(this.#server, { host, port, settings: { host: '--host', port: '--port' } });
     this.#server.on('error', (error) => {
       this.#parts.log.error({ error }, 'a connection could not be taken');
     });
-    return (this.#server.address() as AddressInfo).port;
+    return listening;
   }
 
   open(): void {
@@ -245,14 +242,6 @@ interface RequestEntry {
   adapter: Adapter | undefined;
 }
 
-function refuseToBeOpen({ host, tokens, allowUnauthenticated }: ServerSettings): void {
-  if (isLoopback(host) || tokens.length > 0 || allowUnauthenticated) return;
-  const remedy = 'add tokens, or set allowUnauthenticated to let everyone in';
-  throw new Fault('config-invalid', `host: others can reach ${host}, and there are no tokens; ${remedy}`, {
-    path: 'host',
-  });
-}
-
 function isHealth(path: string): boolean {
   return path.startsWith('/health/');
 }
@@ -272,16 +261,4 @@ function findTarget({ url = '', headers: { host = '' } }: IncomingMessage): URL 
   const isPath = url.startsWith('/');
   const text = isPath ? `http://${host}${url}` : url;
   return (isPath && !hostHeader.test(host)) || !URL.canParse(text) ? undefined : new URL(text);
-}
-
-const obstacles: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'it is in use; choose another with --port',
-  EACCES: 'this user may not; choose another with --port',
-  EADDRNOTAVAIL: 'this machine does not have that address; choose another with --host',
-  ENOTFOUND: 'that host is not known; choose another with --host',
-};
-
-function listenFault(host: string, port: number, cause: NodeJS.ErrnoException): Fault {
-  const code = cause.code ?? cause.message;
-  return new Fault('internal', `cannot listen on port ${port} of ${host}: ${obstacles[code] ?? code}`, { cause });
 }

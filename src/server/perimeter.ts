@@ -48,6 +48,16 @@ export class Perimeter {
   }
 }
 
+/** @throws Fault `config-invalid`: others could reach the host that stands at `path`, and nobody is asked who they are */
+export function refuseToBeOpen(
+  { host, tokens, allowUnauthenticated }: Pick<Config, 'host' | 'tokens' | 'allowUnauthenticated'>,
+  path = 'host',
+): void {
+  if (isLoopback(host) || tokens.length > 0 || allowUnauthenticated) return;
+  const remedy = 'add tokens, or set allowUnauthenticated to let everyone in';
+  throw new Fault('config-invalid', `${path}: others can reach ${host}, and there are no tokens; ${remedy}`, { path });
+}
+
 /** Whether only this machine can reach the address. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));

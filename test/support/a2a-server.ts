@@ -3,17 +3,25 @@ import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Role, type Part, type SendMessageRequest, type StreamResponse, type Task } from '@a2a-js/sdk';
 import { type Client, ClientFactory, JsonRpcTransportFactory, RestTransportFactory } from '@a2a-js/sdk/client';
-import { a2aAdapter, type A2aOptions } from '../../adapters/a2a/adapter.ts';
+import { GrpcTransportFactory } from '@a2a-js/sdk/client/grpc';
+import { type CallOptions, type ChannelCredentials, InterceptingCall } from '@grpc/grpc-js';
+import { a2aAdapter } from '../../adapters/a2a/adapter.ts';
+import { openGrpc } from '../../adapters/a2a/grpc.ts';
+import type { A2aOptions } from '../../adapters/a2a/options.ts';
 import { TaskPusher } from '../../adapters/a2a/task-pusher.ts';
 import { agUiAdapter } from '../../adapters/ag-ui/adapter.ts';
+import { Config } from '../../schemas/config.ts';
+import type { Principal } from '../../schemas/id.ts';
 import type { Log } from '../../src/adapter.ts';
 import type { Agent } from '../../src/agents/agent.ts';
 import { MemoryCounter } from '../../src/agents/demo/counter.ts';
 import { DemoAgent } from '../../src/agents/demo/demo-agent.ts';
 import { AgentRegistry } from '../../src/agents/registry.ts';
 import { systemClock } from '../../src/clock.ts';
+import { Fault } from '../../src/fault.ts';
 import { TimeOrderedIds } from '../../src/ids.ts';
 import { Mailbox, pushRules } from '../../src/mailbox/mailbox.ts';
+import { OwnPort, type OwnPortParts } from '../../src/server/own-port.ts';
 import { WebhookSender } from '../../src/push/webhook-sender.ts';
 import { MemoryStore } from '../../src/stores/memory-store.ts';
 import { limits } from './mailbox-fixture.ts';
@@ -24,8 +32,16 @@ export interface A2aServer extends AsyncDisposable {
   readonly logged: { readonly fields: object; readonly message: string }[];
 }
 
+export interface A2aServerOptions extends Partial<A2aOptions> {
+  /** Serves gRPC too; what is left out is as by default, on a free port. */
+  readonly grpc?: Partial<Pick<OwnPortParts, 'tls' | 'clock'>>;
+}
+
 /** A gateway of the demo agent (or others) whose doors are A2A and AG-UI; `Bearer NAME` is the caller NAME. */
-export async function serveA2a(options: Partial<A2aOptions> = {}, agents?: readonly Agent[]): Promise<A2aServer> {
+export async function serveA2a(
+  { grpc, ...options }: A2aServerOptions = {},
+  agents?: readonly Agent[],
+): Promise<A2aServer> {
   const clock = systemClock;
   const logged: A2aServer['logged'] = [];
   const write = (fields: object, message: string): void => {
@@ -45,13 +61,27 @@ export async function serveA2a(options: Partial<A2aOptions> = {}, agents?: reado
   const mailbox: Mailbox = new Mailbox({ store, agents: registry, clock, ids, limits: hurried, log, push });
   await mailbox.start();
   let url = '';
-  const a2a = a2aAdapter({ gateway: mailbox, clock, baseUrl: () => url, callerIs: 'person', ...options });
+  let grpcAddress: string | undefined;
+  const door: A2aOptions = {
+    gateway: mailbox,
+    clock,
+    baseUrl: () => url,
+    grpcAddress: () => grpcAddress,
+    callerIs: 'person',
+    ...options,
+  };
+  const a2a = a2aAdapter(door);
+  const handler = grpc === undefined ? undefined : await openGrpc({ ...door, recognise, log });
+  const settings = Config.parse({});
+  const place = { path: 'a2a.grpc', host: '127.0.0.1', port: 0, tls: undefined, insecure: false };
+  const ownPort = handler && (await OwnPort.create({ ...place, settings, handler, clock, log, ...grpc }));
+  if (ownPort !== undefined) grpcAddress = `127.0.0.1:${await ownPort.listen()}`;
   const agUi = agUiAdapter({ gateway: mailbox, clock });
   const server = createServer((request, response) => {
     const target = new URL(request.url ?? '/', 'http://localhost');
     const adapter = target.pathname.startsWith('/ag-ui') ? agUi : a2a;
-    const actor = /^Bearer (\w+)$/.exec(request.headers.authorization ?? '')?.[1] ?? 'ada';
-    void adapter.handle({ request, response, url: target, principal: { scope: 'local', actor }, log });
+    const principal = recognise(request.headers.authorization);
+    void adapter.handle({ request, response, url: target, principal, log });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -61,7 +91,7 @@ export async function serveA2a(options: Partial<A2aOptions> = {}, agents?: reado
     mailbox,
     logged,
     async [Symbol.asyncDispose]() {
-      await mailbox.stop();
+      await Promise.all([mailbox.stop(), ownPort?.close()]);
       server.closeAllConnections();
       server.close();
       await once(server, 'close');
@@ -69,18 +99,53 @@ export async function serveA2a(options: Partial<A2aOptions> = {}, agents?: reado
   };
 }
 
-export type Binding = 'JSONRPC' | 'HTTP+JSON';
+/** @throws Fault `unauthenticated` for the caller `nobody` */
+function recognise(authorization: string | undefined): Principal {
+  const actor = /^Bearer (\w+)$/.exec(authorization ?? '')?.[1] ?? 'ada';
+  if (actor === 'nobody') throw new Fault('unauthenticated', 'nobody is not known');
+  return { scope: 'local', actor };
+}
+
+export const bindings = ['JSONRPC', 'HTTP+JSON', 'GRPC'] as const;
+export type Binding = (typeof bindings)[number];
+
+export interface Connection {
+  /** Metadata of each call over gRPC. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly credentials?: ChannelCredentials;
+}
 
 /** The official client, unmodified, on one binding. */
-export function connect(url: string, binding: Binding = 'JSONRPC', actor = 'ada', agentId = 'demo'): Promise<Client> {
+export function connect(
+  url: string,
+  binding: Binding = 'JSONRPC',
+  actor = 'ada',
+  agentId = 'demo',
+  { metadata, credentials }: Connection = {},
+): Promise<Client> {
   const fetchImpl: typeof fetch = (input, init) => {
     const headers = new Headers(init?.headers);
     headers.set('authorization', `Bearer ${actor}`);
     return fetch(input, { ...init, headers });
   };
-  const transports = [new JsonRpcTransportFactory({ fetchImpl }), new RestTransportFactory({ fetchImpl })];
+  const grpcCallOptions = { interceptors: [withMetadata({ authorization: `Bearer ${actor}`, ...metadata })] };
+  const transports = [
+    new JsonRpcTransportFactory({ fetchImpl }),
+    new RestTransportFactory({ fetchImpl }),
+    new GrpcTransportFactory({ grpcCallOptions, ...(credentials && { grpcChannelCredentials: credentials }) }),
+  ];
   const factory = new ClientFactory({ transports, preferredTransports: [binding] });
   return factory.createFromUrl(url, `/a2a/${agentId}/.well-known/agent-card.json`);
+}
+
+function withMetadata(said: Readonly<Record<string, string>>): NonNullable<CallOptions['interceptors']>[number] {
+  return (options, nextCall) =>
+    new InterceptingCall(nextCall(options), {
+      start(metadata, listener, next) {
+        for (const [name, value] of Object.entries(said)) metadata.set(name, value);
+        next(metadata, listener);
+      },
+    });
 }
 
 let messages = 0;

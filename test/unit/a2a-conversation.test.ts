@@ -3,6 +3,7 @@ import { TaskState } from '@a2a-js/sdk';
 import { describe, expect, it } from 'vitest';
 import {
   artifactText,
+  bindings,
   connect,
   dataOf,
   Followed,
@@ -32,7 +33,7 @@ const {
 const get = (id: string) => ({ tenant: '', id });
 const cancel = (id: string) => ({ tenant: '', id, metadata: undefined });
 
-describe.each(['JSONRPC', 'HTTP+JSON'] as const)('over %s', (binding) => {
+describe.each(bindings)('over %s', (binding) => {
   it.each([
     ['/help', TASK_STATE_COMPLETED, '/approve'],
     ['/stream 5', TASK_STATE_COMPLETED, '5'],
@@ -47,7 +48,7 @@ describe.each(['JSONRPC', 'HTTP+JSON'] as const)('over %s', (binding) => {
     ['/count 3', TASK_STATE_INPUT_REQUIRED, ''],
     ['/frontend', TASK_STATE_COMPLETED, ''],
   ])('a task does %s', async (command, state, text) => {
-    await using server = await serveA2a();
+    await using server = await serveA2a({ grpc: {} });
     const client = await connect(server.url, binding);
     const followed = await follow(client.sendMessageStream(message(command)));
     expect(followed.states.at(-1)).toBe(state);
@@ -76,7 +77,7 @@ describe.each(['JSONRPC', 'HTTP+JSON'] as const)('over %s', (binding) => {
   });
 
   it('a form is asked by text and schema, and answered by data', async () => {
-    await using server = await serveA2a();
+    await using server = await serveA2a({ grpc: {} });
     const client = await connect(server.url, binding);
     const asked = await sendTask(client, message('/form'));
     expect(asked.status?.state).toBe(TASK_STATE_INPUT_REQUIRED);
@@ -92,7 +93,7 @@ describe.each(['JSONRPC', 'HTTP+JSON'] as const)('over %s', (binding) => {
   });
 
   it('several questions are answered one by one', { tags: 'tasks-of-a-context-stay-apart' }, async () => {
-    await using server = await serveA2a();
+    await using server = await serveA2a({ grpc: {} });
     const client = await connect(server.url, binding);
     const asked = await sendTask(client, message('/approve 2'));
     const [first, second] = dataOf(asked.status?.message?.parts ?? []);
@@ -112,7 +113,7 @@ describe.each(['JSONRPC', 'HTTP+JSON'] as const)('over %s', (binding) => {
   });
 
   it('prose approves nothing: it is asked again', async () => {
-    await using server = await serveA2a();
+    await using server = await serveA2a({ grpc: {} });
     const client = await connect(server.url, binding);
     const asked = await sendTask(client, message('/approve'));
     const again = await sendTask(client, message('yes, go ahead', { taskId: asked.id }));
@@ -124,7 +125,7 @@ describe.each(['JSONRPC', 'HTTP+JSON'] as const)('over %s', (binding) => {
   });
 
   it('the same answer again changes nothing, and another one is refused', async () => {
-    await using server = await serveA2a();
+    await using server = await serveA2a({ grpc: {} });
     const client = await connect(server.url, binding);
     const asked = await sendTask(client, message('/approve 2'));
     const [first] = dataOf(asked.status?.message?.parts ?? []);

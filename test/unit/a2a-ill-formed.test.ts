@@ -1,5 +1,8 @@
+import { A2AService } from '@a2a-js/sdk/server/grpc';
+import { status as codes } from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
-import { rpc, serveA2a } from '../support/a2a-server.ts';
+import { metadataOf, sendBytes } from '../support/a2a-grpc-client.ts';
+import { message, rpc, serveA2a } from '../support/a2a-server.ts';
 
 const odd = [5, 'x', null, [], {}, [5], true];
 const whole = { messageId: 'm', role: 'ROLE_USER', parts: [{ text: 'hello' }] };
@@ -45,7 +48,7 @@ it.each([
     expect({ params, status, code: error?.code }).toMatchObject({ status: 200 });
     expect([undefined, -32602, -32001, -32003, -32005], JSON.stringify({ params, error })).toContain(error?.code);
   }
-  expect(server.logged.filter(({ message }) => message.includes('failed'))).toEqual([]);
+  expect(server.logged.filter(({ message: said }) => said.includes('failed'))).toEqual([]);
 });
 
 it('a body of HTTP+JSON that cannot be read is refused', async () => {
@@ -59,4 +62,20 @@ it('a body of HTTP+JSON that cannot be read is refused', async () => {
     expect([200, 400, 404], JSON.stringify(params)).toContain(response.status);
     await response.arrayBuffer();
   }
+});
+
+it('whatever the bytes of a message are, they are taken or refused for what they are', async () => {
+  await using server = await serveA2a({ grpc: {} });
+  const bytes = A2AService.sendMessage.requestSerialize(message('hello', { contextId: 'c', data: { a: [1, 'x'] } }));
+  const foreseen = [undefined, codes.INVALID_ARGUMENT, codes.NOT_FOUND, codes.FAILED_PRECONDITION];
+  for (const at of bytes.keys()) {
+    const changed = [0, 1, 0x7f, 0xff].map((byte) =>
+      Buffer.concat([bytes.subarray(0, at), Buffer.from([byte]), bytes.subarray(at + 1)]),
+    );
+    for (const wrong of [bytes.subarray(0, at), ...changed]) {
+      const [error] = await sendBytes(server, wrong, metadataOf());
+      expect(foreseen, `${wrong.toString('hex')}: ${error?.message}`).toContain(error?.code);
+    }
+  }
+  expect(server.logged.filter(({ message: said }) => said.includes('failed'))).toEqual([]);
 });

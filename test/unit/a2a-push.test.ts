@@ -1,6 +1,6 @@
 import { type SendMessageRequest, StreamResponse, TaskState } from '@a2a-js/sdk';
 import { describe, expect, it } from 'vitest';
-import { type Binding, connect, Followed, message, rpc, sendTask, serveA2a } from '../support/a2a-server.ts';
+import { bindings, connect, Followed, message, rpc, sendTask, serveA2a } from '../support/a2a-server.ts';
 import { until } from '../support/until.ts';
 import { receiveWebhooks, type WebhookReceiver } from '../support/webhook-receiver.ts';
 
@@ -30,9 +30,9 @@ function withWebhook(request: SendMessageRequest, url: string): SendMessageReque
   return { ...request, configuration: { ...configuration, taskPushNotificationConfig: configOf(url) } };
 }
 
-describe.each<Binding>(['JSONRPC', 'HTTP+JSON'])('a webhook over %s', (binding) => {
+describe.each(bindings)('a webhook over %s', (binding) => {
   it('that fails twice is told how its task stands, from the start to the end, and by whom', async () => {
-    await using server = await serveA2a({ push: 'status' });
+    await using server = await serveA2a({ push: 'status', grpc: {} });
     await using receiver = await receiveWebhooks(2);
     const client = await connect(server.url, binding);
     const asked = await sendTask(client, withWebhook(message('/approve'), receiver.url));
@@ -56,7 +56,7 @@ describe.each<Binding>(['JSONRPC', 'HTTP+JSON'])('a webhook over %s', (binding) 
   });
 
   it('that is told everything can make the task of it', async () => {
-    await using server = await serveA2a({ push: 'everything' });
+    await using server = await serveA2a({ push: 'everything', grpc: {} });
     await using receiver = await receiveWebhooks(1);
     const client = await connect(server.url, binding);
     const task = await sendTask(client, withWebhook(message('/stream 50'), receiver.url));
@@ -72,7 +72,7 @@ describe.each<Binding>(['JSONRPC', 'HTTP+JSON'])('a webhook over %s', (binding) 
   });
 
   it('is made, read, listed and removed, by its caller alone', { tags: 'webhooks-are-served-apart' }, async () => {
-    await using server = await serveA2a({ push: 'status' });
+    await using server = await serveA2a({ push: 'status', grpc: {} });
     await using receiver = await receiveWebhooks();
     const client = await connect(server.url, binding);
     const { id: taskId } = await sendTask(client, message('/stream 1000 20', { returnImmediately: true }));

@@ -248,7 +248,12 @@ describe('HTTP+JSON', () => {
 
 describe('a card', () => {
   const demo = JSON.parse(readFileSync(new URL('../golden/a2a/agent.json', import.meta.url), 'utf8')) as never;
-  const surroundings = { baseUrl: 'https://agents.example.com', needsToken: true, pushes: true };
+  const surroundings = {
+    baseUrl: 'https://agents.example.com',
+    grpcAddress: 'agents.example.com:9090',
+    needsToken: true,
+    pushes: true,
+  };
 
   it('has the shape of its version', async () => {
     const card = cardOf(demo, surroundings);

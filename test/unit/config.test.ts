@@ -70,11 +70,14 @@ describe('a gateway without a configuration', () => {
 
 describe('anyport.yaml', () => {
   it('is found in the folder, and its paths are relative to it', async () => {
-    const { settings, file } = await loadYaml('port: 9000\ndataDir: data\nlimits: { maxRunning: 4 }\n');
+    const tls = '{ certFile: cert.pem, keyFile: ../key.pem }';
+    const a2a = `a2a: { grpc: { port: 9090, tls: ${tls} } }`;
+    const { settings, file } = await loadYaml(`port: 9000\ndataDir: data\nlimits: { maxRunning: 4 }\n${a2a}\n`);
     expect(settings).toMatchObject({
       port: 9000,
       dataDir: join(folder, 'data'),
       limits: { maxRunning: 4, graceMs: 5000 },
+      a2a: { grpc: { port: 9090, tls: { certFile: join(folder, 'cert.pem'), keyFile: join(folder, '../key.pem') } } },
     });
     expect(file).toBe(join(folder, 'anyport.yaml'));
   });

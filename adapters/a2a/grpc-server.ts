@@ -1,0 +1,101 @@
+// gRPC, of 1.0. https://a2a-protocol.org/v1.0.1/specification/#10-grpc-protocol-binding
+import type { Duplex } from 'node:stream';
+import { A2AService } from '@a2a-js/sdk/server/grpc';
+import {
+  type ConnectionInjector,
+  type Metadata,
+  Server,
+  ServerCredentials,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  type ServiceDefinition,
+} from '@grpc/grpc-js';
+import type { Principal } from '../../schemas/id.ts';
+import type { ConnectionHandler } from '../../src/adapter.ts';
+import { Fault } from '../../src/fault.ts';
+import type { GrpcOptions } from './grpc.ts';
+import { GrpcService, unreadableRequest } from './grpc-service.ts';
+import { encodeGrpcStatus } from './grpc-status.ts';
+import { Handlers } from './handlers.ts';
+
+/** Calls that one connection may have under way; further ones wait at their client. */
+const maxStreams = 1000;
+
+/** Callers are recognised before their message is read: who is not known sends nothing that has to be kept. */
+export class GrpcServer implements ConnectionHandler {
+  readonly #server: Server;
+  readonly #connections: ConnectionInjector;
+
+  constructor(options: GrpcOptions) {
+    const handlers = new Handlers(options);
+    const { maxBodyBytes, keepAliveMs } = handlers.limits;
+    const principals = new WeakMap<Metadata, Principal>();
+    this.#server = new Server({
+      'grpc.max_receive_message_length': maxBodyBytes,
+      'grpc.max_concurrent_streams': maxStreams,
+      'grpc.keepalive_time_ms': keepAliveMs,
+      interceptors: [admission(options.recognise, principals)],
+    });
+    const service = new GrpcService({ ...options, handlers, principalOf: (metadata) => known(principals, metadata) });
+    this.#server.addService(definition, service.implementation());
+    this.#connections = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+  }
+
+  take(connection: Duplex): void {
+    this.#connections.injectConnection(connection);
+  }
+
+  drain(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.tryShutdown(() => {
+        resolve();
+      });
+    });
+  }
+
+  destroy(): void {
+    this.#server.forceShutdown();
+  }
+}
+
+function admission(recognise: GrpcOptions['recognise'], principals: WeakMap<Metadata, Principal>): ServerInterceptor {
+  return (_method, call) =>
+    new ServerInterceptingCall(call, {
+      start(next) {
+        next({
+          onReceiveMetadata(metadata, proceed) {
+            try {
+              principals.set(metadata, recognise(metadata.get('authorization').join(', ') || undefined));
+            } catch (thrown) {
+              call.sendStatus(encodeGrpcStatus(thrown));
+              return;
+            }
+            proceed(metadata);
+          },
+        });
+      },
+    });
+}
+
+function known(principals: WeakMap<Metadata, Principal>, metadata: Metadata): Principal {
+  const principal = principals.get(metadata);
+  if (principal === undefined) throw new Fault('unauthenticated', 'the caller was not recognised');
+  return principal;
+}
+
+/** The SDK's, but what cannot be read is answered in the protocol's words: grpc-js would call it an error of ours. */
+const definition = Object.fromEntries(
+  Object.entries(A2AService).map(([name, method]) => [
+    name,
+    {
+      ...method,
+      requestDeserialize(bytes: Buffer): object {
+        try {
+          return method.requestDeserialize(bytes);
+        } catch {
+          return unreadableRequest;
+        }
+      },
+    },
+  ]),
+) as unknown as ServiceDefinition;
