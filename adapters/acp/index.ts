@@ -1,2 +1,1 @@
 export { acpAdapter, type AcpOptions } from './adapter.ts';
-export { bridgeStdio, serveStdio } from './stdio.ts';

@@ -1,3 +1,4 @@
+import { Console } from 'node:console';
 import { type Logger, pino, stdSerializers } from 'pino';
 import type { Config } from '../../schemas/config.ts';
 
@@ -13,6 +14,12 @@ export function createLog({ level, pretty }: Config['log'], output: { write(line
     base: null,
   };
   return pino(options, pretty === true ? { write: (line: string) => output.write(prettyLine(line)) } : output);
+}
+
+/** What agents and libraries print goes to stderr with the log: stdout is a protocol's. */
+export function leaveStdout({ level }: Pick<Config['log'], 'level'>): Logger {
+  globalThis.console = new Console({ stdout: process.stderr, stderr: process.stderr });
+  return createLog({ level, pretty: process.stderr.isTTY }, process.stderr);
 }
 
 interface Entry {
