@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Scope, ThreadKey } from '../../schemas/id.ts';
 import { Fault } from '../fault.ts';
@@ -15,6 +15,7 @@ import { encodeChanges } from './change-text.ts';
 import { compareKeys, sortByKey } from './safe-key.ts';
 import type { WriterAnswer, WriterData, WriterRequest } from './sqlite-messages.ts';
 import { type Database, DatabaseSync } from './sqlite.ts';
+import { sqliteWorkerFile } from './sqlite-worker-file.ts';
 import { databaseName } from './tables.ts';
 import { compareThreads } from './thread-key.ts';
 import { Unapplied } from './unapplied.ts';
@@ -95,7 +96,7 @@ export class FileEngine implements Engine {
   static async open({ directory, freeSpace, tuning }: FileEngineOptions): Promise<FileEngine> {
     const lock = DirectoryLock.acquire(directory);
     const workerData: WriterData = { file: join(directory, databaseName), generationChars: tuning.generationChars };
-    const worker = new Worker(new URL(`./sqlite-worker${extname(import.meta.url)}`, import.meta.url), { workerData });
+    const worker = new Worker(sqliteWorkerFile, { workerData });
     try {
       const [answer] = (await once(worker, 'message')) as [WriterAnswer];
       if (answer.is === 'failed') throw failedFault(answer);

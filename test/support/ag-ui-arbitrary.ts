@@ -8,7 +8,19 @@ import { emptyView, foldBody, type Item, markBoundary, pendingToolCalls, unfinal
 import { runId, ThreadLog, userMessage } from './ag-ui-log.ts';
 import { activation, secondActivation } from './ag-ui-stream.ts';
 
-const text = fc.string({ maxLength: 4, unit: 'binary' });
+/** As the unit `binary`, which takes a second to make a table of all of them. */
+const character = fc
+  .integer({ min: 0, max: 0x10_ff_ff })
+  .filter((code) => code < 0xd8_00 || code > 0xdf_ff)
+  .map(
+    (code) => String.fromCodePoint(code),
+    (from) => {
+      const code = String(from).codePointAt(0);
+      if (code === undefined || String.fromCodePoint(code) !== from) throw new Error('this is not one character');
+      return code;
+    },
+  );
+const text = fc.string({ maxLength: 4, unit: character });
 /** As a store gives it back. */
 const json = fc.jsonValue({ maxDepth: 2 }).map((value) => JSON.parse(JSON.stringify(value)) as Json);
 const word = fc.constantFrom('a', 'b', '"', '\n', '\n\n', '\u2028', '\ud83d', 'é', '');

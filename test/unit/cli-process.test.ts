@@ -9,8 +9,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-const typescript = new URL('../../scripts/typescript.mjs', import.meta.url).href;
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url));
 
 let folder = '';
 const started: ChildProcess[] = [];
@@ -24,7 +23,7 @@ afterEach(async () => {
 });
 
 function anyport(...args: string[]) {
-  const child = spawn(process.execPath, ['--import', typescript, main, ...args], { cwd: folder });
+  const child = spawn(process.execPath, [main, ...args], { cwd: folder });
   started.push(child);
   return child;
 }
