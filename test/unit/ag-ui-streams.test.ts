@@ -33,7 +33,10 @@ function withoutActivities(received: Received): unknown {
 
 function essence(message: { role: string; content?: unknown; toolCalls?: { id: string; function: object }[] }): object {
   const { role, content, toolCalls = [] } = message;
-  const calls = toolCalls.map(({ id, function: called }) => ({ id, called: { ...called } }));
+  // One that was open when its message was shown comes behind those that were not: begun anew, not twice.
+  const calls = toolCalls
+    .map(({ id, function: called }) => ({ id, called: { ...called } }))
+    .toSorted((a, b) => (a.id < b.id ? -1 : 1));
   return { role, content: content === undefined || content === '' ? 'none' : content, calls };
 }
 
