@@ -34,13 +34,20 @@ export class Contexts {
     const free = own.find(({ open }) => open === undefined) ?? own.find((thread) => !isWaiting(thread));
     if (free !== undefined) return free.thread.id;
     const [newest] = own;
-    if (newest === undefined) {
-      const id = nameFor('thr', caller, contextId);
-      await gateway.threads.create(caller, { id, contextId });
-      return id;
-    }
+    if (newest === undefined) return this.#first(caller, contextId);
     if (whenWaiting === 'queue') return newest.thread.id;
     return (await gateway.threads.fork(caller, newest.thread.id, {})).thread.id;
+  }
+
+  /** The thread that the context is named after, as long as nobody has run anything on it, or else a new one. */
+  async #first(caller: Caller, contextId: string): Promise<ThreadId> {
+    const { threads } = this.#options.gateway;
+    const named = await threads.find(caller, contextId);
+    const isUntouched = named !== undefined && (await this.#hasBegun(caller, contextId)) === 'nobody';
+    if (isUntouched && named.thread.contextId === contextId) return contextId;
+    const id = nameFor('thr', caller, contextId);
+    await threads.create(caller, { id, contextId });
+    return id;
   }
 
   /** The thread to which the same request went before. */

@@ -239,6 +239,21 @@ describe('a context', () => {
     },
   );
 
+  it('begins on the thread that it is named after, if that is there and nobody has used it', async () => {
+    await using server = await serveA2a();
+    const { threads } = server.mailbox;
+    const client = await connect(server.url);
+    await threads.create(ada, { id: 'made' });
+    await threads.create(ada, { id: 'of another context', contextId: 'another' });
+    await sendTask(client, message('hello', { contextId: 'made' }));
+    await sendTask(client, message('again', { contextId: 'made' }));
+    await sendTask(await connect(server.url, 'JSONRPC', 'eve'), message('hello', { contextId: 'made' }));
+    await sendTask(client, message('hello', { contextId: 'of another context' }));
+    const said = async (id: string): Promise<number> =>
+      (await threads.messages(ada, id, undefined, { limit: 10 })).items.length;
+    expect([await said('made'), await said('of another context')]).toEqual([4, 0]);
+  });
+
   it('and its tasks are not there for another caller', async () => {
     await using server = await serveA2a();
     const client = await connect(server.url);
