@@ -31,7 +31,7 @@ const unavailable = { code: -32603, http: 503, status: 'UNAVAILABLE' };
 
 /** Every fault, in words that A2A has where it has any. Not yours and not there are the same answer. */
 export const faultTable = {
-  'invalid-request': { ...invalid, reason: 'INVALID_REQUEST' },
+  'invalid-request': { ...invalid, reason: 'INVALID_PARAMS' },
   unauthenticated: { code: -32600, http: 401, status: 'UNAUTHENTICATED', reason: 'UNAUTHENTICATED' },
   forbidden: { code: -32600, http: 403, status: 'PERMISSION_DENIED', reason: 'FORBIDDEN' },
   'not-found': { code: -32001, http: 404, status: 'NOT_FOUND', reason: 'TASK_NOT_FOUND' },

@@ -201,7 +201,7 @@ describe('a request', () => {
     await using server = await serve();
     const client = await dial(server);
     const refused = await refusal(client.sendMessage(message('x', { messageId: '', historyLength: -1 })));
-    expect(refused).toMatchObject({ code: 'INVALID_ARGUMENT', reason: 'INVALID_REQUEST' });
+    expect(refused).toMatchObject({ code: 'INVALID_ARGUMENT', reason: 'INVALID_PARAMS' });
     const [details, ...others] = refused.others;
     expect(others).toEqual([]);
     expect(details).toMatch(/^type\.googleapis\.com\/google\.rpc\.BadRequest /);

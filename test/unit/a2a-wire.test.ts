@@ -74,7 +74,7 @@ describe('JSON-RPC', () => {
     const { body } = await rpc(server.url, request('SendMessage', params));
     const { data } = body['error'] as WireError;
     expect(data).toMatchObject([
-      { '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: 'INVALID_REQUEST' },
+      { '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: 'INVALID_PARAMS' },
       {
         '@type': 'type.googleapis.com/google.rpc.BadRequest',
         fieldViolations: [
