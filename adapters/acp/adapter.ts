@@ -9,7 +9,7 @@ import { Fault } from '../../src/fault.ts';
 import type { Gateway } from '../../src/gateway.ts';
 import { answerProblem } from '../../src/problem.ts';
 import { decodeSegment } from '../../src/url-path.ts';
-import { Connection } from './connection.ts';
+import { closeWith, Connection } from './connection.ts';
 import type { ConnectedFrom, MessageStream } from './door.ts';
 import { MessageStreamChannel } from './message-stream.ts';
 import { type AcpTransportLimits, AcpTransports } from './transports.ts';
@@ -87,7 +87,7 @@ class AcpAdapter implements Adapter {
     const { gateway, clock, needsToken = false, whenBusy = 'queue' } = this.#options;
     const parts = { gateway, clock, needsToken, whenBusy, principal, card, versions, log };
     const connection = new Connection(new MessageStreamChannel(stream), parts);
-    gateway.stopping.addEventListener('abort', () => void connection.close(), { once: true });
+    closeWith(gateway.stopping, connection);
     return { closed: connection.whenClosed };
   }
 }

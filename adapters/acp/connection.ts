@@ -53,6 +53,8 @@ export class Connection implements PeerHandler {
   readonly #parts: ConnectionParts;
   readonly #peer: JsonRpcPeer;
   readonly #sessions = new Map<ThreadId, Session>();
+  /** What opens and closes each session: one after the other. */
+  readonly #turns = new Map<ThreadId, Promise<unknown>>();
   readonly #closed = deferred();
   #known: Known | undefined;
   #isClosed = false;
@@ -133,7 +135,7 @@ export class Connection implements PeerHandler {
       case 'new':
         return this.#new(operation, known);
       case 'load':
-        return this.#open(operation.sessionId, { is: 'start' }, operation, known);
+        return this.#open(operation.sessionId, { is: 'start', after: operation.after }, operation, known);
       case 'resume': {
         const { sessionId, after: cursor } = operation;
         return this.#open(sessionId, cursor === undefined ? { is: 'now' } : { is: 'after', cursor }, operation, known);
@@ -141,14 +143,13 @@ export class Connection implements PeerHandler {
       case 'list':
         return this.#list(operation, version);
       case 'close':
-        await this.#session(operation.sessionId).close();
-        this.#sessions.delete(operation.sessionId);
+        await this.#inTurn(operation.sessionId, (id) => this.#close(this.#session(id)));
         return { result: {} };
       case 'delete':
-        return this.#delete(operation.sessionId);
+        return this.#inTurn(operation.sessionId, (id) => this.#delete(id));
       case 'prompt': {
-        const { sessionId, parts, key } = operation;
-        return { result: version.encodeEnd(await this.#session(sessionId).prompt(parts, key, signal)) };
+        const { sessionId, ...words } = operation;
+        return { result: version.encodeEnd(await this.#session(sessionId).prompt(words, signal)) };
       }
       case 'steer': {
         const { sessionId, ...words } = operation;
@@ -177,9 +178,20 @@ export class Connection implements PeerHandler {
     return this.#opened(attached, known, id);
   }
 
-  async #open(id: ThreadId, from: From, surroundings: Surroundings, known: Known): Promise<Reply> {
-    await this.#adopt(id, surroundings.home);
-    return this.#opened(await this.#attach(id, from, surroundings, known), known);
+  #open(sessionId: ThreadId, from: From, surroundings: Surroundings, known: Known): Promise<Reply> {
+    return this.#inTurn(sessionId, async (id) => {
+      await this.#adopt(id, surroundings.home);
+      return this.#opened(await this.#attach(id, from, surroundings, known), known);
+    });
+  }
+
+  #inTurn<Result>(id: ThreadId, work: (id: ThreadId) => Promise<Result>): Promise<Result> {
+    const result = (this.#turns.get(id) ?? Promise.resolve()).then(() => work(id));
+    const over: Promise<void> = result.then(noop, noop).then(() => {
+      if (this.#turns.get(id) === over) this.#turns.delete(id);
+    });
+    this.#turns.set(id, over);
+    return result;
   }
 
   /**
@@ -200,17 +212,37 @@ export class Connection implements PeerHandler {
   }
 
   async #attach(id: ThreadId, from: From, { mcpServers }: Surroundings, known: Known): Promise<Attached> {
-    const { gateway, card, whenBusy, log } = this.#parts;
-    const peer = this.#peer;
-    const fresh = { gateway, caller: this.#caller, card, whenBusy, log, peer, ...known };
-    const session = this.#sessions.get(id) ?? new Session(id, fresh);
-    const attached = await session.attach(from, mcpServers);
-    if (this.#isClosed) {
-      await session.detach();
-      throw new Fault('client-gone', 'the connection has closed');
+    const session = this.#sessions.get(id) ?? this.#newSession(id, known);
+    try {
+      const attached = await session.attach(from, mcpServers);
+      if (this.#isClosed) throw new Fault('client-gone', 'the connection has closed');
+      this.#sessions.set(id, session);
+      return attached;
+    } catch (thrown) {
+      this.#forget(session);
+      await session.detach(Fault.from(thrown));
+      throw thrown;
     }
-    this.#sessions.set(id, session);
-    return attached;
+  }
+
+  #newSession(id: ThreadId, known: Known): Session {
+    const { gateway, card, whenBusy, log } = this.#parts;
+    const ended = (): void => {
+      this.#forget(session);
+    };
+    const parts = { gateway, caller: this.#caller, card, whenBusy, log, peer: this.#peer, ended, ...known };
+    const session: Session = new Session(id, parts);
+    return session;
+  }
+
+  #forget(session: Session): void {
+    if (this.#sessions.get(session.id) === session) this.#sessions.delete(session.id);
+  }
+
+  /** What is asked of it meanwhile is asked of no session. */
+  async #close(session: Session): Promise<void> {
+    this.#forget(session);
+    await session.close();
   }
 
   /** A client knows of the session when it is answered, and is told nothing of it before. */
@@ -237,8 +269,7 @@ export class Connection implements PeerHandler {
   async #delete(id: ThreadId): Promise<Reply> {
     const { gateway } = this.#parts;
     const session = this.#sessions.get(id);
-    this.#sessions.delete(id);
-    await session?.close();
+    if (session !== undefined) await this.#close(session);
     try {
       await gateway.threads.remove(this.#caller, id, { children: 'keep', force: true });
     } catch (thrown) {
@@ -268,6 +299,22 @@ export class Connection implements PeerHandler {
   get #caller(): Caller {
     return { ...this.#parts.principal, door: 'acp', origin: 'user' };
   }
+}
+
+/** Ends a connection when the gateway stops. One that ends before is forgotten. */
+export function closeWith(stopping: AbortSignal, connection: Connection): void {
+  const close = (): void => {
+    void connection.close();
+  };
+  stopping.addEventListener('abort', close, { once: true });
+  void connection.whenClosed.then(() => {
+    stopping.removeEventListener('abort', close);
+  });
+  if (stopping.aborted) close();
+}
+
+function noop(): void {
+  // What settles is looked at elsewhere.
 }
 
 /** Versions are whole numbers; what is none of ours is answered with our newest. @throws Fault `invalid-request` */

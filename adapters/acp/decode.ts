@@ -2,14 +2,13 @@
 // a client says beyond them is its own affair.
 import * as z from 'zod';
 import type { AgentCard } from '../../schemas/agent-card.ts';
-import type { Part } from '../../schemas/part.ts';
 import type { Workspace } from '../../schemas/thread.ts';
 import type { McpServer } from '../../src/attachment.ts';
 import { Fault } from '../../src/fault.ts';
 import { decodeBlock } from './parts.ts';
 import { RpcError } from './peer.ts';
 import { encodePromptCapabilities } from './settings.ts';
-import type { ClientSide, Operation } from './version.ts';
+import type { ClientSide, Operation, Words } from './version.ts';
 
 const sessionId = z.string().min(1).max(512);
 const absolutePath = z
@@ -36,7 +35,7 @@ const meta = z.record(z.string(), z.unknown()).nullish().catch(undefined);
 const params = {
   authenticate: z.object({ methodId: z.string() }),
   new: z.object({ cwd: absolutePath, mcpServers, additionalDirectories, _meta: meta }),
-  load: z.object({ sessionId, cwd: absolutePath, mcpServers, additionalDirectories }),
+  load: z.object({ sessionId, cwd: absolutePath, mcpServers, additionalDirectories, _meta: meta }),
   resume: z.object({
     sessionId,
     cwd: absolutePath,
@@ -61,8 +60,9 @@ export function decodeRequest(method: string, said: unknown, card: AgentCard): O
       return { do: 'new', key: textIn(_meta, 'anyport/key'), ...surroundingsOf(surroundings, card) };
     }
     case 'session/load': {
-      const load = parse(params.load, said);
-      return { do: 'load', sessionId: load.sessionId, ...surroundingsOf(load, card) };
+      const { sessionId: id, _meta, ...surroundings } = parse(params.load, said);
+      const after = textIn(_meta, 'anyport/after');
+      return { do: 'load', sessionId: id, after, ...surroundingsOf(surroundings, card) };
     }
     case 'session/resume': {
       const { sessionId: id, _meta, ...surroundings } = parse(params.resume, said);
@@ -131,14 +131,18 @@ function decodeServer(server: z.infer<typeof McpServerV1>): McpServer {
   return { transport: 'stdio', name, command, args, env: valuesOf(env) };
 }
 
-function promptOf(
-  said: unknown,
-  card: AgentCard,
-): { sessionId: string; parts: readonly Part[]; key: string | undefined } {
+function promptOf(said: unknown, card: AgentCard): { readonly sessionId: string } & Words {
   const { sessionId: id, prompt, _meta } = parse(params.prompt, said);
   const accepted = encodePromptCapabilities(card);
   const parts = prompt.map((block, index) => decodeBlock(block, `prompt[${index}]`, accepted));
-  return { sessionId: id, parts, key: textIn(_meta, 'anyport/key') };
+  return { sessionId: id, parts, key: textIn(_meta, 'anyport/key'), trace: traceIn(_meta) };
+}
+
+/** https://agentclientprotocol.com/protocol/v1/extensibility#the-_meta-field */
+function traceIn(said: Record<string, unknown> | null | undefined): Words['trace'] {
+  const [traceparent, tracestate] = [textIn(said, 'traceparent'), textIn(said, 'tracestate')];
+  if (traceparent === undefined) return undefined;
+  return tracestate === undefined ? { traceparent } : { traceparent, tracestate };
 }
 
 function wantsPrompt(said: unknown): boolean {

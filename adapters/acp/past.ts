@@ -24,16 +24,31 @@ export class Past {
     this.#parts = parts;
   }
 
-  /** The thread as it is, in whole messages; the encoder then goes on from there. */
-  async *replay(encoder: Encoder): AsyncGenerator<Update, ThreadMoment> {
-    const { gateway, caller, threadId, version } = this.#parts;
-    const moment = await gateway.viewAt(caller, threadId, undefined);
-    const messages: Omit<Message, 'seq'>[] = [];
-    for (const message of moment.messages) messages.push(await this.whole(message));
-    const run = moment.runId === undefined ? undefined : (await gateway.runs.find(caller, moment.runId))?.run;
-    yield* version.encodeHistory(messages, openCallsOf(run));
-    for await (const event of this.#toldBy(moment.seq)) encoder.recall(event);
-    return moment;
+  /** The thread as of event `seq`, or as it is now. @throws Fault `cursor-expired` */
+  moment(seq: number | undefined): Promise<ThreadMoment> {
+    const { gateway, caller, threadId } = this.#parts;
+    return gateway.viewAt(caller, threadId, seq);
+  }
+
+  /** The thread as it was then, in whole messages. Media are read as they are told, not all at once. */
+  async *replay({ messages, runId, seq }: ThreadMoment): AsyncGenerator<Update> {
+    const { gateway, caller, version } = this.#parts;
+    const run = runId === undefined ? undefined : (await gateway.runs.find(caller, runId))?.run;
+    const open = openCallsOf(run, seq);
+    const answers = new Map(messages.map((message) => [message.toolCallId, message]));
+    for (const message of messages) {
+      // An answer is told with its call.
+      if (message.toolCallId !== undefined) continue;
+      const told = [message, ...(message.toolCalls ?? []).flatMap(({ id }) => answers.get(id) ?? [])];
+      const whole: Omit<Message, 'seq'>[] = [];
+      for (const one of told) whole.push(await this.whole(one));
+      yield* version.encodeHistory(whole, open);
+    }
+  }
+
+  /** The encoder goes silently over what led to a moment that its client was told. */
+  async recall(encoder: Encoder, seq: number): Promise<void> {
+    for await (const event of this.#toldBy(seq)) encoder.recall(event);
   }
 
   /** The encoder goes silently over what its client was told, up to `seq`. */
@@ -73,8 +88,8 @@ export class Past {
   }
 }
 
-/** Calls that may still be answered: the open run's, and those that the last one left to a client. */
-function openCallsOf(run: Run | undefined): OpenCalls {
-  if (run?.status !== 'done') return { runId: run?.id };
+/** Calls that might still be answered then: the open run's, and those that the last one left to a client. */
+function openCallsOf(run: Run | undefined, seq: number): OpenCalls {
+  if (run?.status !== 'done' || (run.lastSeq ?? 0) > seq) return { runId: run?.id };
   return run.outcome?.type === 'completed' ? { pending: run.outcome.pendingToolCalls } : {};
 }

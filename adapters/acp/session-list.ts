@@ -1,4 +1,5 @@
 import type { Thread, Workspace } from '../../schemas/thread.ts';
+import { Fault } from '../../src/fault.ts';
 import type { Caller, Gateway } from '../../src/gateway.ts';
 
 export interface ListedSession {
@@ -35,9 +36,16 @@ export async function listSessions(
   return { sessions, next };
 }
 
-/** When the thread's last event was recorded. */
+/** When the thread's last event was recorded, as far as that is known still. */
 async function updatedAt(gateway: Gateway, caller: Caller, { id, createdAtMs }: Thread): Promise<number> {
   const head = (await gateway.threads.find(caller, id))?.head ?? 0;
-  const [last] = head === 0 ? [] : await gateway.events(caller, id, head - 1, 1);
-  return last?.atMs ?? createdAtMs;
+  try {
+    const [last] = head === 0 ? [] : await gateway.events(caller, id, head - 1, 1);
+    return last?.atMs ?? createdAtMs;
+  } catch (thrown) {
+    // Removed, or its log evicted, since it was looked up.
+    const { code } = Fault.from(thrown);
+    if (code === 'not-found' || code === 'cursor-expired') return createdAtMs;
+    throw thrown;
+  }
 }

@@ -5,7 +5,7 @@ import type { Activation, TicketAnswer, WhenBusy } from '../../schemas/activatio
 import type { AgentCard } from '../../schemas/agent-card.ts';
 import type { ThreadStatus } from '../../schemas/control.ts';
 import type { ActivationId, ThreadId, TicketId } from '../../schemas/id.ts';
-import { type Part, textOf } from '../../schemas/part.ts';
+import { textOf } from '../../schemas/part.ts';
 import type { Outcome } from '../../schemas/run.ts';
 import type { RunEvent } from '../../schemas/run-event.ts';
 import type { Log } from '../../src/adapter.ts';
@@ -19,7 +19,7 @@ import { Past } from './past.ts';
 import type { JsonRpcPeer } from './peer.ts';
 import { questionInWords } from './questions.ts';
 import { QuestionsAsked } from './questions-asked.ts';
-import type { ClientSide, Encoder, Update, Version } from './version.ts';
+import type { ClientSide, Encoder, Place, Update, Version, Words } from './version.ts';
 
 export interface SessionParts {
   readonly gateway: Gateway;
@@ -31,11 +31,16 @@ export interface SessionParts {
   /** What a prompt does when its thread is busy. */
   readonly whenBusy: WhenBusy;
   readonly log: Log;
+  /** Told when it ends by itself: its thread is gone, or cannot be read. */
+  readonly ended: () => void;
 }
 
-/** From where a client is told what happens: its session's whole past, what comes from now on, or what follows an update. */
+/**
+ * From where a client is told what happens: its session's whole past (`after`: the rest of a replay that was broken off),
+ * what comes from now on, or what follows an update.
+ */
 export type From =
-  | { readonly is: 'start' }
+  | { readonly is: 'start'; readonly after: string | undefined }
   | { readonly is: 'now' }
   | { readonly is: 'after'; readonly cursor: string };
 
@@ -49,6 +54,11 @@ export interface Attached {
 const endTurn: Outcome = { type: 'completed', stop: 'end_turn', pendingToolCalls: [] };
 const noAnswer = Symbol('the words answer nothing for certain');
 
+/** A prompt that waits for its end. */
+interface Prompt extends Deferred<Outcome> {
+  readonly id: ActivationId;
+}
+
 /**
  * Modes: `new` → attach → `attached`, following the thread → detach → `left`, for good. Attached again while it follows,
  * it begins anew, and its prompts stay.
@@ -58,13 +68,16 @@ export class Session {
   readonly #parts: SessionParts;
   readonly #past: Past;
   readonly #questions: QuestionsAsked;
-  /** The prompts that wait for their end. */
-  readonly #prompts = new Map<ActivationId, Deferred<Outcome>>();
+  readonly #prompts = new Set<Prompt>();
   #encoder: Encoder | undefined;
   #attachment: Disposable | undefined;
+  /** How often it was attached, or left: only the last one is followed. */
+  #attempts = 0;
   #following: { readonly over: AbortController; readonly done: Promise<void> } | undefined;
   /** The last event that its client was told. */
   #at = 0;
+  /** Up to which event the questions were looked up: what was asked before is among them, or is asked no more. */
+  #lookedUpTo = 0;
   /** Whether its run waits for people. */
   #waits = false;
   #toldToBeStuckOn = '';
@@ -92,13 +105,18 @@ export class Session {
       decide: async (ticketId, answer) => {
         await gateway.tickets.decide(caller, ticketId, { answer });
       },
-      onUnaskable: () => void this.#tellIfStuck(),
+      onUnaskable: () => {
+        this.#tellIfStuck().catch((cause: unknown) => {
+          log.error({ cause }, 'an ACP session could not be told what it waits for');
+        });
+      },
     });
   }
 
   /** @throws Fault `not-found`, `cursor-expired` */
   async attach(from: From, mcpServers: readonly McpServer[]): Promise<Attached> {
     const { gateway, caller, version, card, client, peer } = this.#parts;
+    const attempt = ++this.#attempts;
     await this.#stopFollowing();
     const status = await this.#find();
     const encoder = version.newEncoder({ card, client }, (id) => id.startsWith(this.#own('')));
@@ -108,7 +126,9 @@ export class Session {
     const side = version.attachmentOf(peer, { id: this.id, mcpServers }, client);
     this.#attachment = gateway.attach(caller, this.id, side);
     this.#at = endOf(position);
+    this.#toldToBeStuckOn = '';
     const begin = (): void => {
+      if (attempt !== this.#attempts) return;
       const over = new AbortController();
       this.#following = { over, done: this.#follow(encoder, position, over.signal) };
     };
@@ -123,53 +143,71 @@ export class Session {
   }
 
   /** Where its client is once it is told what it asks for; the encoder is brought there too. */
-  async #position(from: From, { logId, head }: ThreadStatus, encoder: Encoder): Promise<Position> {
+  async #position(from: From, status: ThreadStatus, encoder: Encoder): Promise<Position> {
     switch (from.is) {
-      case 'start': {
-        const replay = this.#past.replay(encoder);
-        for (;;) {
-          const { done, value } = await replay.next();
-          if (done === true) return { logId: value.logId, seq: value.seq, frames: allFrames };
-          this.tell(value);
-          await this.#parts.peer.room();
-        }
-      }
-      case 'now':
+      case 'start':
+        return this.#replay(from.after === undefined ? undefined : positionIn(status, from.after), encoder);
+      case 'now': {
+        const { logId, head } = status;
         await this.#past.prime(encoder, head);
         return { logId, seq: head, frames: allFrames };
+      }
       case 'after': {
-        const position = decodePosition(from.cursor);
-        if (position.logId !== logId || position.seq > head) {
-          throw new Fault('cursor-expired', 'the position is not, or no longer, in the session’s log');
-        }
+        const position = positionIn(status, from.cursor);
         await this.#past.prime(encoder, endOf(position));
         return position;
       }
     }
   }
 
+  /** Of the moment that it is now, or that was being told; as fast as its client reads. */
+  async #replay(told: Position | undefined, encoder: Encoder): Promise<Position> {
+    const { peer, client } = this.#parts;
+    const moment = await this.#past.moment(told?.seq);
+    const { logId, seq } = moment;
+    let frames = 0;
+    for await (const update of this.#past.replay(moment)) {
+      frames += 1;
+      if (frames <= (told?.frames ?? 0)) continue;
+      this.tell(
+        update,
+        client.takesCursors ? { in: 'replay', cursor: encodePosition({ logId, seq, frames }) } : undefined,
+      );
+      await peer.room();
+    }
+    await this.#past.recall(encoder, seq);
+    return { logId, seq, frames: allFrames };
+  }
+
   /** Never rejects. Its client's slowness holds up this follower alone. */
   async #follow(encoder: Encoder, from: Position, signal: AbortSignal): Promise<void> {
     const { gateway, caller, peer, log } = this.#parts;
     try {
-      await this.#findQuestions();
+      // A prompt that comes next may answer them.
+      await this.#inTurn(() => this.#findQuestions(signal));
       await this.#settle();
       for await (const page of gateway.follow(caller, this.id, this.#at, signal)) {
         const closed = new Set(page.map((event) => (event.type === 'ticket.closed' ? event.ticketId : '')));
         for (const event of page) {
+          if (signal.aborted) return;
           // Most hold nothing that is kept apart: those cost no turn of the loop.
           const whole = this.#past.whole(event);
-          this.#tellEvent(encoder, whole instanceof Promise ? await whole : whole, from);
-          if (await this.#attend(event, closed)) await this.#settle();
+          if (whole instanceof Promise) {
+            this.#tellEvent(encoder, await whole, from);
+            await peer.room();
+          } else this.#tellEvent(encoder, whole, from);
+          const attended = this.#attend(event, closed);
+          if (attended !== undefined) await attended;
         }
         await peer.room();
-        if (signal.aborted) return;
       }
     } catch (thrown) {
+      // The one that takes its place will see.
+      if (signal.aborted) return;
       const fault = Fault.from(thrown);
       if (fault.code === 'internal') log.error({ cause: fault.cause ?? fault }, 'an ACP session broke off');
-      this.#questions.leave();
-      for (const { reject } of this.#prompts.values()) reject(fault);
+      this.#end(fault);
+      this.#parts.ended();
     }
   }
 
@@ -181,49 +219,52 @@ export class Session {
     for (const update of encoder.encode(event)) {
       frames += 1;
       if (seq === from.seq && frames <= from.frames) continue;
-      this.tell(update, takesCursors ? encodePosition({ logId, seq, frames }) : undefined);
+      this.tell(update, takesCursors ? { in: 'log', cursor: encodePosition({ logId, seq, frames }) } : undefined);
     }
     this.#at = seq;
   }
 
-  tell(update: Update, cursor?: string): void {
+  tell(update: Update, place?: Place): void {
     const { peer, version } = this.#parts;
-    const { method, params } = version.encodeUpdate(this.id, update, cursor);
+    const { method, params } = version.encodeUpdate(this.id, update, place);
     peer.notify(method, params);
   }
 
-  /** Whether a prompt may have come to its end. Not awaited where nothing is to be: most events are somebody's words. */
-  #attend(event: RunEvent, closed: ReadonlySet<TicketId>): boolean | Promise<boolean> {
+  /** What an event means beyond what is told of it. Undefined for most, which are somebody's words. */
+  #attend(event: RunEvent, closed: ReadonlySet<TicketId>): Promise<void> | undefined {
+    const isNew = event.seq > this.#lookedUpTo;
     switch (event.type) {
       case 'ticket.opened':
-        if (!closed.has(event.ticket.id)) this.#questions.add(event.ticket);
-        return false;
+        if (isNew && !closed.has(event.ticket.id)) this.#questions.add(event.ticket);
+        return undefined;
       case 'ticket.closed':
         this.#questions.close(event.ticketId);
-        return this.#tellIfStuck().then(() => false);
+        return this.#tellIfStuck();
       case 'run.waiting':
-        this.#waits = true;
-        return this.#tellIfStuck().then(() => false);
+        if (isNew) this.#waits = true;
+        return this.#tellIfStuck();
       case 'run.resumed':
       case 'run.stopping':
-        this.#waits = false;
-        return false;
+        if (isNew) this.#waits = false;
+        return undefined;
       case 'run.finished':
-        this.#waits = false;
-        return true;
+        if (isNew) this.#waits = false;
+        return this.#settle();
       case 'input.retracted':
-        return true;
+        return this.#settle();
       default:
-        return false;
+        return undefined;
     }
   }
 
   /** What its thread waits for as it is attached: that is asked again. */
-  async #findQuestions(): Promise<void> {
+  async #findQuestions(signal: AbortSignal): Promise<void> {
     const { gateway, caller } = this.#parts;
-    this.#questions.leave();
-    const { open } = await this.#find();
+    const { open, head } = await this.#find();
     const report = open === undefined ? undefined : await gateway.runs.find(caller, open.runId);
+    if (signal.aborted) return;
+    this.#questions.leave();
+    this.#lookedUpTo = head;
     for (const ticket of report?.tickets ?? []) this.#questions.add(ticket);
     this.#waits = report?.run.status === 'waiting';
   }
@@ -235,9 +276,9 @@ export class Session {
   async #tellIfStuck(): Promise<void> {
     const stuckOn = this.#waits ? this.#questions.stuckOn : [];
     const names = stuckOn.map(({ id }) => id).join(' ');
-    if (names === '' || names === this.#toldToBeStuckOn) return;
+    if (names === '') return;
+    if (names !== this.#toldToBeStuckOn) this.#say(`asked:${names}`, stuckOn.map(questionInWords).join('\n\n'));
     this.#toldToBeStuckOn = names;
-    this.#say(`asked:${names}`, stuckOn.map(questionInWords).join('\n\n'));
     for await (const { state, resolve } of this.#standing()) if (state.is === 'attached') resolve(endTurn);
   }
 
@@ -260,52 +301,63 @@ export class Session {
     readonly resolve: (end: Outcome) => void;
   }> {
     const { gateway, caller } = this.#parts;
-    for (const [id, { resolve }] of this.#prompts) {
+    for (const { id, resolve } of this.#prompts) {
       const activation = await gateway.findActivation(caller, this.id, id);
       if (activation !== undefined) yield { state: activation.state, resolve };
     }
   }
 
   /** Resolves at the prompt's own end. @throws Fault as `Gateway.submit`, and what its run failed with */
-  async prompt(parts: readonly Part[], name: string | undefined, signal: AbortSignal): Promise<Outcome> {
-    const decision = this.#decisionIn(parts);
-    if (decision === noAnswer) return endTurn;
-    const key = this.#keyOf(name);
-    const id = `acp:${key}`;
-    const ended = this.#prompts.get(id) ?? deferred<Outcome>();
-    this.#prompts.set(id, ended);
+  async prompt(words: Words, signal: AbortSignal): Promise<Outcome> {
+    const key = this.#keyOf(words.key);
+    const prompt: Prompt = { id: `acp:${key}`, ...deferred<Outcome>() };
+    this.#prompts.add(prompt);
     // Whoever rejects it need not be awaited: the request may be refused first.
-    ended.promise.catch(() => undefined);
+    prompt.promise.catch(() => undefined);
     // Who leaves cancels nothing.
     const stop = (): void => {
-      if (Fault.from(signal.reason).code !== 'client-gone') void this.#cancelPrompt(id);
+      if (Fault.from(signal.reason).code !== 'client-gone') void this.#cancelPrompt(prompt);
     };
     try {
-      const receipt = await this.#inTurn(() => this.#submit(parts, { key, decision }));
+      const became = await this.#inTurn(() => this.#accept(words, key));
+      if (became === 'unclear') return endTurn;
       this.#questions.askAgain();
       signal.addEventListener('abort', stop);
       if (signal.aborted) stop();
-      if (receipt.was === 'repeated') await this.#settle();
-      return await ended.promise;
+      if (became === 'repeated') {
+        await this.#settle();
+        await this.#tellIfStuck();
+      }
+      return await prompt.promise;
     } finally {
       signal.removeEventListener('abort', stop);
-      this.#prompts.delete(id);
+      this.#prompts.delete(prompt);
     }
   }
 
-  /** What a prompt says to the questions that this client could not be asked; said to be unclear, nothing is written. */
-  #decisionIn(parts: readonly Part[]): TicketAnswer | undefined | typeof noAnswer {
-    const stuckOn = this.#waits ? this.#questions.stuckOn : [];
-    const [ticket, ...others] = stuckOn;
+  /** `unclear`: it was to answer a question and does not; nothing is written then. */
+  async #accept(words: Words, key: string): Promise<Receipt['was'] | 'unclear'> {
+    const { gateway, caller } = this.#parts;
+    const isNew = words.key === undefined;
+    const known = isNew ? undefined : await gateway.findActivation(caller, this.id, `acp:${key}`);
+    // Words that answered a question then would be a message now, and a message then may seem to answer one.
+    if (known?.messageIds.length === 0) return 'repeated';
+    const decision = known === undefined ? this.#decisionIn(words) : undefined;
+    if (decision !== noAnswer) return (await this.#submit(words, { key, decision })).was;
+    this.#say(`unclear:${key}`, this.#questions.stuckOn.map(questionInWords).join('\n\n'));
+    return 'unclear';
+  }
+
+  /** What a prompt says to the questions that this client could not be asked. */
+  #decisionIn({ parts }: Words): TicketAnswer | undefined | typeof noAnswer {
+    const [ticket, ...others] = this.#waits ? this.#questions.stuckOn : [];
     if (ticket === undefined) return undefined;
     const answer = others.length > 0 ? undefined : answerInWords(textOf(parts).trim(), ticket);
-    if (answer !== undefined) return { ticketId: ticket.id, answer };
-    this.#say(randomUUID(), stuckOn.map(questionInWords).join('\n\n'));
-    return noAnswer;
+    return answer === undefined ? noAnswer : { ticketId: ticket.id, answer };
   }
 
   #submit(
-    parts: readonly Part[],
+    { parts, trace }: Words,
     { key, decision, ...rest }: Pick<Submission, 'key'> & Partial<Submission> & { decision?: TicketAnswer | undefined },
   ): Promise<Receipt> {
     const { gateway, caller, card, client, whenBusy } = this.#parts;
@@ -328,6 +380,7 @@ export class Session {
       endsAt: 'done',
       priority: 128,
       attachmentId: client.clientId,
+      trace,
       ...rest,
     });
   }
@@ -337,17 +390,12 @@ export class Session {
    * `not-running`: there was none, and they were to go nowhere else.
    */
   steer({
-    parts,
-    key: name,
     onlyIfRunning,
-  }: {
-    readonly parts: readonly Part[];
-    readonly key: string | undefined;
-    readonly onlyIfRunning: boolean;
-  }): Promise<'injected' | 'started' | 'not-running'> {
+    ...words
+  }: Words & { readonly onlyIfRunning: boolean }): Promise<'injected' | 'started' | 'not-running'> {
     return this.#inTurn(async () => {
       const { gateway, caller } = this.#parts;
-      const key = this.#keyOf(name);
+      const key = this.#keyOf(words.key);
       const known = await gateway.findActivation(caller, this.id, `acp:${key}`);
       if (known !== undefined) return enteredAs(known.received.became);
       for (;;) {
@@ -355,11 +403,11 @@ export class Session {
         const isRunning = open !== undefined && open.phase !== 'stopping' && open.phase !== 'ending';
         if (!isRunning && onlyIfRunning) return 'not-running';
         if (!isRunning) {
-          await this.#submit(parts, { key, whenBusy: 'queue' });
+          await this.#submit(words, { key, whenBusy: 'queue' });
           return 'started';
         }
         try {
-          const { became } = await this.#submit(parts, { key, whenBusy: 'steer', expectedRunId: open.runId });
+          const { became } = await this.#submit(words, { key, whenBusy: 'steer', expectedRunId: open.runId });
           return enteredAs(became);
         } catch (thrown) {
           // It has just ended: what is there now decides.
@@ -381,29 +429,39 @@ export class Session {
     }
   }
 
-  async #cancelPrompt(id: ActivationId): Promise<void> {
-    const { gateway, caller, log } = this.#parts;
+  /** Never rejects. Where another's run has taken it, it ends here and that run goes on. */
+  async #cancelPrompt({ id, resolve, reject }: Prompt): Promise<void> {
+    const { gateway, caller } = this.#parts;
     try {
       await this.#inTurn(() => gateway.runs.cancelActivation(caller, this.id, id));
     } catch (thrown) {
-      const { code, cause } = Fault.from(thrown);
-      if (code === 'internal') log.error({ cause }, 'an ACP prompt could not be cancelled');
-      this.#prompts.get(id)?.resolve({ type: 'cancelled', by: caller.actor, reason: 'cancelled' });
+      if (Fault.from(thrown).code === 'input-taken') {
+        resolve({ type: 'cancelled', by: caller.actor, reason: 'cancelled' });
+      } else reject(thrown);
     }
   }
 
   /** Cancels, and resolves when all its prompts have been answered. */
   async close(): Promise<void> {
-    await this.cancel();
-    await Promise.allSettled([...this.#prompts.values()].map(({ promise }) => promise));
-    await this.detach();
+    try {
+      await this.cancel();
+      await Promise.allSettled([...this.#prompts].map(({ promise }) => promise));
+    } finally {
+      await this.detach();
+    }
   }
 
-  /** Its client is told nothing more; what runs goes on. */
-  async detach(): Promise<void> {
-    this.#attachment?.[Symbol.dispose]();
+  /** Its client is told nothing more; what runs goes on. `why`: what prompts that still wait are answered. */
+  async detach(why = new Fault('client-gone', 'the session was left')): Promise<void> {
+    this.#end(why);
     await this.#stopFollowing();
-    for (const { reject } of this.#prompts.values()) reject(new Fault('client-gone', 'the session was left'));
+  }
+
+  #end(why: Fault): void {
+    this.#attempts += 1;
+    this.#attachment?.[Symbol.dispose]();
+    this.#questions.leave();
+    for (const { reject } of this.#prompts) reject(why);
   }
 
   async #stopFollowing(): Promise<void> {
@@ -433,6 +491,13 @@ export class Session {
 /** Words that an idle thread or an agent that takes none was given begin a turn of their own. */
 function enteredAs(became: Receipt['became']): 'injected' | 'started' {
   return became === 'pending' ? 'injected' : 'started';
+}
+
+/** @throws Fault `cursor-expired` */
+function positionIn({ logId, head }: ThreadStatus, cursor: string): Position {
+  const position = decodePosition(cursor);
+  if (position.logId === logId && position.seq <= head) return position;
+  throw new Fault('cursor-expired', 'the position is not, or no longer, in the session’s log');
 }
 
 /** The last event whose updates were all told. */

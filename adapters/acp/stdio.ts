@@ -5,7 +5,7 @@ import type { Log } from '../../src/adapter.ts';
 import type { Clock } from '../../src/clock.ts';
 import { Bridge } from './bridge.ts';
 import type { Channel } from './channel.ts';
-import { Connection, type ConnectionParts } from './connection.ts';
+import { closeWith, Connection, type ConnectionParts } from './connection.ts';
 import { dial } from './dial.ts';
 import { LinesChannel } from './lines.ts';
 import { versions } from './versions.ts';
@@ -28,7 +28,7 @@ export async function serveStdio({
   const { clock, gateway } = parts;
   await untilDrained({ input, output, clock, drainMs }, (channel) => {
     const connection = new Connection(channel, { ...parts, versions });
-    gateway.stopping.addEventListener('abort', () => void connection.close(), { once: true });
+    closeWith(gateway.stopping, connection);
     return connection;
   });
 }

@@ -12,7 +12,7 @@ import { encodeHistory } from './history.ts';
 import { encodeQuestion } from './questions.ts';
 import type { ListedSession } from './session-list.ts';
 import { encodeModes, encodeOptions, encodePromptCapabilities } from './settings.ts';
-import { type AskedQuestion, type Audience, tokenMethod, type Update, type Version } from './version.ts';
+import { type AskedQuestion, type Audience, type Place, tokenMethod, type Update, type Version } from './version.ts';
 
 export const v1: Version = {
   number: 1,
@@ -139,11 +139,11 @@ function encodeOpened({ title }: Thread, { commands = [] }: AgentCard): Update[]
 function encodeUpdate(
   sessionId: ThreadId,
   update: Update,
-  cursor: string | undefined,
+  place: Place | undefined,
 ): { method: string; params: object } {
   const params = { sessionId, update };
   const method = 'session/update';
-  return cursor === undefined
-    ? { method, params }
-    : { method, params: { ...params, _meta: { 'anyport/cursor': cursor } } };
+  if (place === undefined) return { method, params };
+  const name = place.in === 'log' ? 'anyport/cursor' : 'anyport/replayed';
+  return { method, params: { ...params, _meta: { [name]: place.cursor } } };
 }

@@ -18,25 +18,14 @@ export type Operation =
   | { readonly do: 'authenticate'; readonly methodId: string }
   /** `key`: the client's name for it; the same one again is the same session. */
   | ({ readonly do: 'new'; readonly key: string | undefined } & Surroundings)
-  | ({ readonly do: 'load'; readonly sessionId: ThreadId } & Surroundings)
+  /** `after`: the last update of a replay that was broken off; undefined: from its start. */
+  | ({ readonly do: 'load'; readonly sessionId: ThreadId; readonly after: string | undefined } & Surroundings)
   /** `after`: the last update that the client has; undefined: it wants what comes from now on. */
   | ({ readonly do: 'resume'; readonly sessionId: ThreadId; readonly after: string | undefined } & Surroundings)
   | { readonly do: 'list'; readonly cwd: string | undefined; readonly cursor: string | undefined }
   | { readonly do: 'close' | 'delete'; readonly sessionId: ThreadId }
-  /** `key`: the client's name for it; the same one again is the same prompt. */
-  | {
-      readonly do: 'prompt';
-      readonly sessionId: ThreadId;
-      readonly parts: readonly Part[];
-      readonly key: string | undefined;
-    }
-  | {
-      readonly do: 'steer';
-      readonly sessionId: ThreadId;
-      readonly parts: readonly Part[];
-      readonly onlyIfRunning: boolean;
-      readonly key: string | undefined;
-    }
+  | ({ readonly do: 'prompt'; readonly sessionId: ThreadId } & Words)
+  | ({ readonly do: 'steer'; readonly sessionId: ThreadId; readonly onlyIfRunning: boolean } & Words)
   | { readonly do: 'set-mode'; readonly sessionId: ThreadId; readonly mode: string }
   | {
       readonly do: 'set-option';
@@ -44,6 +33,14 @@ export type Operation =
       readonly option: string;
       readonly value: string | boolean;
     };
+
+/** What a person says. `key`: the client's name for it; the same one again is the same prompt. */
+export interface Words {
+  readonly parts: readonly Part[];
+  readonly key: string | undefined;
+  /** Where it stands in its client's trace. */
+  readonly trace: { readonly traceparent: string; readonly tracestate?: string } | undefined;
+}
 
 /** A session as its client sees it. */
 export interface Surroundings {
@@ -94,6 +91,12 @@ export interface AskedQuestion {
   readonly closing?: Call | undefined;
 }
 
+/** Where an update comes from, for a client that wants to go on after it: the log, or the replay of a moment of it. */
+export interface Place {
+  readonly in: 'log' | 'replay';
+  readonly cursor: string;
+}
+
 export interface Call {
   readonly method: string;
   readonly params: object;
@@ -128,7 +131,7 @@ export interface Version {
   encodeWords(messageId: string, text: string): Update;
   /** Undefined: this client cannot be asked that. `problem`: what was wrong with the answer before. */
   encodeQuestion(ticket: Asked, to: Addressee): AskedQuestion | undefined;
-  encodeUpdate(sessionId: ThreadId, update: Update, cursor: string | undefined): Call;
+  encodeUpdate(sessionId: ThreadId, update: Update, place: Place | undefined): Call;
   attachmentOf(
     peer: JsonRpcPeer,
     session: { readonly id: ThreadId } & Pick<Attachment, 'mcpServers'>,

@@ -223,6 +223,52 @@ describe('a permission', () => {
     await ide.seen('the end', () => ide.textOf(session).includes('Message 1 was sent.'));
     expect(ide.permissions).toHaveLength(1);
   });
+
+  it.each([-32603, -32800])(
+    'that its client answers with the error %i is neither approved nor denied',
+    async (code) => {
+      let tries = 0;
+      const onPermission: NonNullable<Parameters<typeof Ide.open>[1]>['onPermission'] = (request) => {
+        if (tries++ === 0) throw new RequestError(code, 'not now');
+        return allowing(request);
+      };
+      await withIde({ onPermission }, async (ide, session, { mailbox }) => {
+        const ended = ide.prompt(session, '/approve');
+        await ide.seen('the answer', () => tries === 1);
+        // A question that was refused is put in words, and ends the turn; one that was given back waits.
+        if (code === -32603) expect(await ended).toBe('end_turn');
+        const { items } = await mailbox.tickets.list(ada, { state: 'open' }, { limit: 2 });
+        expect(items).toHaveLength(1);
+        if (code === -32603) return;
+        const next = ide.prompt(session, 'hello');
+        expect(await Promise.all([ended, next])).toEqual(['end_turn', 'end_turn']);
+        expect(ide.textOf(session)).toContain('Message 1 was sent.');
+      });
+    },
+  );
+
+  it('of another door’s run is not dismissed by a cancel', async () => {
+    const onPermission: NonNullable<Parameters<typeof Ide.open>[1]>['onPermission'] = (_, signal) =>
+      new Promise((resolve) => {
+        const cancelled = (): void => {
+          resolve({ outcome: { outcome: 'cancelled' } });
+        };
+        cancels.push(cancelled);
+        signal.addEventListener('abort', cancelled);
+      });
+    const cancels: (() => void)[] = [];
+    await withIde({ onPermission }, async (ide, session, { mailbox, submit }) => {
+      const messages = [{ role: 'user' as const, parts: [{ type: 'text' as const, text: '/approve' }] }];
+      await submit('theirs', { threadId: session, agentId: 'demo', messages });
+      await ide.seen('the permission', () => ide.permissions.length === 1);
+      const ended = ide.prompt(session, 'mine');
+      await ide.cancel(session);
+      for (const cancelled of cancels) cancelled();
+      expect(await ended).toBe('cancelled');
+      await ide.prompt('none', 'a round trip').catch(() => undefined);
+      expect((await mailbox.tickets.list(ada, { state: 'open' }, { limit: 2 })).items).toHaveLength(1);
+    });
+  });
 });
 
 describe('cancel', () => {
@@ -443,6 +489,22 @@ describe('a session', () => {
     expect(ide.textOf(sessionId)).toMatch(/^1 2 3 .* 50 $/);
   });
 
+  it('is found in some page of the list, once', async () => {
+    await using gateway = await openAcp();
+    await using ide = await Ide.open(gateway.stream());
+    const made = [];
+    for (let count = 0; count < 60; count++) made.push(await ide.newSession());
+    const listed: string[] = [];
+    let cursor: string | null | undefined;
+    do {
+      const page: acp.ListSessionsResponse = await ide.agent.request('session/list', cursor ? { cursor } : {});
+      listed.push(...page.sessions.map(({ sessionId }) => sessionId));
+      cursor = page.nextCursor;
+      expect(page.sessions.length).toBeLessThanOrEqual(50);
+    } while (cursor);
+    expect(listed.toSorted()).toEqual(made.toSorted());
+  });
+
   it('is listed where it is at home, and one of another door wherever it is looked for', async () => {
     await using gateway = await openAcp();
     await using ide = await Ide.open(gateway.stream());
@@ -514,6 +576,25 @@ describe('a session', () => {
       code: -32602,
       message: expect.stringContaining('calm, loud'),
     });
+  });
+});
+
+describe('a prompt’s trace', () => {
+  it('is its client’s', async () => {
+    const trace = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: 'a=1' };
+    await using gateway = await openAcp();
+    const seen: unknown[] = [];
+    const submit = gateway.mailbox.submit.bind(gateway.mailbox);
+    gateway.mailbox.submit = (who, submission) => {
+      seen.push(submission.trace);
+      return submit(who, submission);
+    };
+    await using ide = await Ide.open(gateway.stream());
+    const sessionId = await ide.newSession();
+    const prompt = [{ type: 'text' as const, text: 'go' }];
+    await ide.request('session/prompt', { sessionId, prompt, _meta: { ...trace, else: 1 } });
+    await ide.request('session/prompt', { sessionId, prompt, _meta: 'nonsense' } as never);
+    expect(seen).toEqual([trace, undefined]);
   });
 });
 
