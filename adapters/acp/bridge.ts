@@ -10,24 +10,23 @@ import { type Deferred, deferred } from '../../src/deferred.ts';
 import { Fault } from '../../src/fault.ts';
 import { BridgedQuestions } from './bridged-questions.ts';
 import { BridgedSessions } from './bridged-sessions.ts';
-import type { Channel } from './channel.ts';
+import type { Channel, PausableChannel } from './channel.ts';
 import { encodeError } from './faults.ts';
 import { asObject, metaOf, sessionIn, withMeta, withoutMeta } from './meta.ts';
 import { JsonRpcPeer, type PeerHandler, RpcError } from './peer.ts';
 import { settledWithin } from './settled.ts';
-import type { WebSocketChannel } from './web-socket-channel.ts';
 
 export interface BridgeParts {
   /** The IDE's end. */
   readonly channel: Channel;
   /** Connects to the gateway. @throws Fault; one that is not retryable is told to the IDE */
-  readonly dial: (signal: AbortSignal) => Promise<WebSocketChannel>;
+  readonly dial: (signal: AbortSignal) => Promise<PausableChannel>;
   readonly clock: Clock;
   readonly log: Log;
   /** Between two tries to connect: doubled from the first to the longest. */
   readonly firstBackoffMs: number;
   readonly longestBackoffMs: number;
-  /** How long the gateway may take to answer while it is being connected to. */
+  /** How long the gateway may take to answer while it is being connected to, and to what is cancelled. */
   readonly answerMs: number;
 }
 
@@ -41,7 +40,15 @@ interface Prompt {
   readonly cancelled: AbortController;
 }
 
-/** Modes: `new` → initialize → `connecting` ⇄ `connected` → the IDE leaves → `over`. Requests wait while it connects. */
+type Link =
+  | { readonly is: 'idle' }
+  | { readonly is: 'connecting' }
+  | { readonly is: 'connected'; readonly gateway: JsonRpcPeer };
+
+/**
+ * Modes: `idle` → initialize → `connecting` ⇄ `connected`, until the IDE leaves; `connecting` → the gateway refuses →
+ * `idle` → the next request → `connecting`. Requests wait while it connects.
+ */
 export class Bridge {
   readonly #parts: BridgeParts;
   readonly #clientId = randomUUID();
@@ -54,8 +61,11 @@ export class Bridge {
   readonly #closed = deferred();
   #hello: JsonObject | undefined;
   #welcome: unknown;
-  #gateway: Deferred<JsonRpcPeer> = deferred();
-  #isConnecting = false;
+  #link: Link = { is: 'idle' };
+  /** Before the next try to connect. None after a connection that was good for something. */
+  #waitMs = 0;
+  /** The next connection, for those who wait for it. */
+  #next: Deferred<JsonRpcPeer> = deferred();
 
   constructor(parts: BridgeParts) {
     this.#parts = parts;
@@ -75,7 +85,7 @@ export class Bridge {
       },
       closed: () => {
         this.#over.abort(new Fault('client-gone', 'the IDE has left'));
-        if (!this.#isConnecting) void this.#hangUp();
+        if (this.#link.is !== 'connecting') void this.#hangUp();
       },
     };
     this.#ide = new JsonRpcPeer({ channel, handler, clock, log, encodeError });
@@ -93,8 +103,9 @@ export class Bridge {
   }
 
   async #hangUp(): Promise<void> {
-    const gateway = this.#hello === undefined ? undefined : await this.#gateway.promise.catch(() => undefined);
-    await gateway?.close();
+    if (this.#link.is === 'connected') await this.#link.gateway.close();
+    this.#next.promise.catch(() => undefined);
+    this.#next.reject(this.#over.signal.reason);
     this.#closed.resolve();
   }
 
@@ -130,8 +141,8 @@ export class Bridge {
   /** Sent again for as long as the connection breaks first. What was cancelled meanwhile is sent, and cancelled at once. */
   async #forward(method: string, params: unknown, ...cancels: readonly AbortSignal[]): Promise<unknown> {
     for (;;) {
-      const gateway = await this.#connection();
-      if (method === 'session/load') this.#sessions.replayBegins(sessionIn(params));
+      // At once where it can be: what comes next from the IDE must not overtake it.
+      const gateway = this.#link.is === 'connected' ? this.#link.gateway : await this.#connection();
       const stop = new AbortController();
       const cancel = (): void => {
         stop.abort();
@@ -139,20 +150,28 @@ export class Bridge {
       const [fromIde] = cancels;
       fromIde?.addEventListener('abort', cancel);
       try {
-        const answer = gateway.request(method, params, { signal: stop.signal });
+        const answer = gateway.request(method, this.#goingOn(method, params), { signal: stop.signal });
         if (cancels.some(({ aborted }) => aborted)) cancel();
         const result = await answer;
+        this.#waitMs = 0;
         this.#answered(method, params, result);
         return withoutMeta(result);
       } catch (thrown) {
         this.#over.signal.throwIfAborted();
         if (thrown instanceof Fault && thrown.code === 'client-gone') continue;
-        if (method === 'session/load') this.#sessions.replayFailed(sessionIn(params));
+        const isCutReplay = method === 'session/load' && this.#sessions.forgetReplay(sessionIn(params));
+        if (isCutReplay && isLogGone(thrown)) continue;
         throw thrown;
       } finally {
         fromIde?.removeEventListener('abort', cancel);
       }
     }
+  }
+
+  /** A replay that was cut off goes on after what the IDE was shown of it. */
+  #goingOn(method: string, params: unknown): unknown {
+    const shown = method === 'session/load' ? this.#sessions.replayed(sessionIn(params)) : undefined;
+    return shown === undefined ? params : withMeta(params, { 'anyport/after': shown });
   }
 
   #answered(method: string, params: unknown, result: unknown): void {
@@ -172,78 +191,93 @@ export class Bridge {
   }
 
   #told(method: string, params: unknown): void {
-    if (method === 'session/cancel') {
-      const sessionId = sessionIn(params);
-      for (const prompt of this.#prompts) if (prompt.sessionId === sessionId) prompt.cancelled.abort();
-    }
-    if (this.#hello === undefined || this.#isConnecting) return;
-    void this.#gateway.promise.then((gateway) => {
-      gateway.notify(method, params);
-    });
+    if (method === 'session/cancel') this.#cancel(sessionIn(params));
+    if (this.#link.is === 'connected') this.#link.gateway.notify(method, params);
+  }
+
+  #cancel(sessionId: string): void {
+    this.#questions.cancelled(sessionId);
+    for (const prompt of this.#prompts) if (prompt.sessionId === sessionId) prompt.cancelled.abort();
+    if (this.#link.is !== 'connected') this.#sessions.cancelled(sessionId);
   }
 
   /** The gateway, once it is there. @throws what stays wrong with it, as the IDE is to be told */
   #connection(): Promise<JsonRpcPeer> {
     this.#over.signal.throwIfAborted();
-    if (this.#welcome === undefined && !this.#isConnecting) void this.#connect();
-    return this.#gateway.promise;
+    if (this.#link.is === 'connected') return Promise.resolve(this.#link.gateway);
+    if (this.#link.is === 'idle') void this.#connect();
+    return this.#next.promise;
   }
 
   /** Never rejects; until it is connected, or the IDE has left, or what is wrong will stay so. */
   async #connect(): Promise<void> {
-    this.#isConnecting = true;
+    this.#link = { is: 'connecting' };
     const { log, firstBackoffMs, longestBackoffMs } = this.#parts;
-    for (let waitMs = firstBackoffMs; !this.#over.signal.aborted; waitMs = Math.min(waitMs * 2, longestBackoffMs)) {
+    const { signal } = this.#over;
+    while (!signal.aborted) {
+      if (this.#waitMs > 0) await this.#pause(this.#waitMs);
+      this.#waitMs = Math.min(Math.max(this.#waitMs * 2, firstBackoffMs), longestBackoffMs);
       try {
-        const gateway = await this.#dial();
-        this.#isConnecting = false;
-        this.#gateway.resolve(gateway);
+        await this.#dial();
         return;
       } catch (thrown) {
+        if (signal.aborted) break;
         const { retryable, message } = thrown instanceof RpcError ? refused(thrown) : Fault.from(thrown);
-        if (!retryable && !this.#over.signal.aborted) {
+        if (!retryable) {
           this.#giveUp(thrown);
           return;
         }
         log.warn({ error: message }, 'the gateway is not there; it is tried again');
-        await this.#pause(waitMs);
       }
     }
-    this.#isConnecting = false;
-    this.#closed.resolve();
+    await this.#hangUp();
   }
 
   /** Who waits is told; the next request tries again. */
   #giveUp(why: unknown): void {
-    const waiting = this.#gateway;
-    this.#gateway = deferred();
-    this.#welcome = undefined;
-    this.#isConnecting = false;
-    waiting.promise.catch(() => undefined);
-    waiting.reject(why);
+    const { promise, reject } = this.#next;
+    this.#next = deferred();
+    this.#link = { is: 'idle' };
+    this.#waitMs = 0;
+    promise.catch(() => undefined);
+    reject(why);
   }
 
-  /** A connection on which every session goes on. */
-  async #dial(): Promise<JsonRpcPeer> {
+  /** Connects, with every session going on. @throws why that failed, or that the IDE has left */
+  async #dial(): Promise<void> {
     const { dial, clock, log, answerMs: timeoutMs } = this.#parts;
-    const channel = await dial(this.#over.signal);
-    const gateway: JsonRpcPeer = new JsonRpcPeer({
+    const { signal } = this.#over;
+    const channel = await dial(signal);
+    let isGone = false;
+    const handler = this.#handlerOf(
       channel,
-      handler: this.#handlerOf(channel, () => gateway),
-      clock,
-      log,
-    });
+      () => gateway,
+      () => {
+        isGone = true;
+      },
+    );
+    // A run that does not stop at once is stopped after its grace: that is its answer.
+    const limits = { cancelWaitMs: timeoutMs };
+    const gateway: JsonRpcPeer = new JsonRpcPeer({ channel, handler, clock, log, limits });
+    const leave = (): void => void gateway.close();
+    signal.addEventListener('abort', leave);
     try {
       const welcome = await gateway.request('initialize', this.#hello, { timeoutMs });
       for (const { sessionId, params, cursor } of this.#sessions.resumptions()) {
         const after = cursor === undefined ? params : withMeta(params, { 'anyport/after': cursor });
         await this.#resume(gateway, sessionId, after);
       }
+      signal.throwIfAborted();
+      if (isGone) throw new Fault('upstream-failed', 'the gateway has left');
       this.#welcome = withoutMeta(welcome);
-      return gateway;
+      this.#sessions.cancelsAreTold();
+      this.#link = { is: 'connected', gateway };
+      this.#next.resolve(gateway);
     } catch (thrown) {
       await gateway.close();
       throw thrown;
+    } finally {
+      signal.removeEventListener('abort', leave);
     }
   }
 
@@ -252,18 +286,22 @@ export class Bridge {
       const result = await gateway.request('session/resume', params, { timeoutMs: this.#parts.answerMs });
       const open = asObject(asObject(result)['_meta'])['anyport/tickets'];
       this.#questions.keepOnly(sessionId, Array.isArray(open) ? open : []);
+      if (this.#sessions.isCancelled(sessionId)) gateway.notify('session/cancel', { sessionId });
     } catch (thrown) {
-      if (!(thrown instanceof RpcError)) throw thrown;
+      if (!(thrown instanceof RpcError) || refused(thrown).retryable) throw thrown;
       this.#parts.log.warn({ sessionId, error: thrown.message }, 'a session does not go on where it was');
-      const isLogGone = asObject(thrown.data)['code'] === 'cursor-expired';
-      if (!isLogGone) return this.#sessions.closed(sessionId);
-      this.#sessions.forgetCursor(sessionId);
-      const { _meta: _, ...fromNow } = params;
-      await this.#resume(gateway, sessionId, fromNow);
+      if (isLogGone(thrown) && this.#sessions.forgetCursor(sessionId)) {
+        const { _meta: _, ...fromNow } = params;
+        await this.#resume(gateway, sessionId, fromNow);
+      } else {
+        this.#sessions.closed(sessionId);
+        this.#questions.keepOnly(sessionId, []);
+      }
     }
   }
 
-  #handlerOf(channel: WebSocketChannel, gateway: () => JsonRpcPeer): PeerHandler {
+  /** `gone`: told when the connection breaks. */
+  #handlerOf(channel: PausableChannel, gateway: () => JsonRpcPeer, gone: () => void): PeerHandler {
     return {
       request: async (method, params, { signal }) => {
         const ticket = metaOf(params, 'anyport/ticket');
@@ -276,6 +314,7 @@ export class Bridge {
       },
       notification: (method, params) => {
         if (method === 'session/update' && !this.#sessions.isNew(params)) return;
+        if (metaOf(params, 'anyport/cursor') !== undefined) this.#waitMs = 0;
         this.#ide.notify(method, withoutMeta(params));
         const room = this.#ide.room();
         if (room === undefined) return;
@@ -285,33 +324,39 @@ export class Bridge {
         });
       },
       closed: () => {
-        this.#lost();
+        gone();
+        this.#lost(gateway);
       },
     };
   }
 
   /** Not while it is being connected: who does that sees it too. */
-  #lost(): void {
-    if (this.#isConnecting || this.#over.signal.aborted) return;
-    this.#gateway = deferred();
+  #lost(gateway: () => JsonRpcPeer): void {
+    if (this.#link.is !== 'connected' || this.#link.gateway !== gateway() || this.#over.signal.aborted) return;
+    this.#next = deferred();
     void this.#connect();
   }
 
-  #pause(ms: number): Promise<void> {
+  async #pause(ms: number): Promise<void> {
     const { clock } = this.#parts;
     const { signal } = this.#over;
-    return new Promise((resolve) => {
-      const cancel = clock.at(clock.now() + ms * (0.5 + Math.random() / 2), resolve);
-      const end = (): void => {
-        cancel();
-        resolve();
-      };
-      signal.addEventListener('abort', end, { once: true });
-    });
+    const { promise, resolve } = deferred();
+    const end = (): void => {
+      resolve();
+    };
+    const cancel = clock.at(clock.now() + ms * (0.5 + Math.random() / 2), end);
+    signal.addEventListener('abort', end);
+    await promise;
+    signal.removeEventListener('abort', end);
+    cancel();
   }
 }
 
-/** A gateway that refuses the connection itself. */
+/** What the gateway says of a request of the bridge's own. */
 function refused({ message, data }: RpcError): { readonly retryable: boolean; readonly message: string } {
   return { message, retryable: asObject(data)['retryable'] === true };
+}
+
+function isLogGone(thrown: unknown): boolean {
+  return thrown instanceof RpcError && asObject(thrown.data)['code'] === 'cursor-expired';
 }

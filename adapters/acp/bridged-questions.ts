@@ -39,10 +39,10 @@ export class BridgedQuestions {
     };
     signal.addEventListener('abort', withdrawn);
     try {
-      const result = await question.answer;
-      question.answeredOn = from;
-      return result;
+      return await question.answer;
     } finally {
+      // An error too: asked again after it, the IDE is asked again.
+      question.answeredOn = from;
       signal.removeEventListener('abort', withdrawn);
     }
   }
@@ -66,6 +66,20 @@ export class BridgedQuestions {
   keepOnly(sessionId: string, tickets: readonly unknown[]): void {
     for (const [ticket, question] of this.#questions) {
       if (question.sessionId === sessionId && !tickets.includes(ticket)) this.#end(ticket, question);
+    }
+  }
+
+  /**
+   * By the protocol's law the IDE now answers what it is asked with `cancelled`, which says nothing of the question. A
+   * gateway that comes back does not know of the cancel, and is not given that answer.
+   */
+  cancelled(sessionId: string): void {
+    for (const [ticket, question] of this.#questions) {
+      if (question.sessionId !== sessionId) continue;
+      const forget = (): void => {
+        if (this.#questions.get(ticket) === question) this.#questions.delete(ticket);
+      };
+      question.answer.then(forget, forget);
     }
   }
 

@@ -11,16 +11,13 @@ interface BridgedSession {
   readonly words: Set<string>;
 }
 
-/** A replay that may be cut off: what of it was shown is left out when it comes again. */
-interface Replay {
-  shown: number;
-  seen: number;
-}
-
 /** What an IDE was shown of each session, so that it is shown everything once. */
 export class BridgedSessions {
   readonly #open = new Map<string, BridgedSession>();
-  readonly #replays = new Map<string, Replay>();
+  /** How far the replay of a session that is being loaded was shown. */
+  readonly #replays = new Map<string, string>();
+  /** What was cancelled while the gateway could not be told. */
+  readonly #cancelled = new Set<string>();
 
   /** What `session/resume` opens each session with. */
   *resumptions(): Generator<{
@@ -41,10 +38,12 @@ export class BridgedSessions {
     this.#replays.delete(sessionId);
   }
 
-  /** It goes on from now: its log is not the one that its cursor is of. */
-  forgetCursor(sessionId: string): void {
+  /** It goes on from now: its log is not the one that its cursor is of. Whether it had one. */
+  forgetCursor(sessionId: string): boolean {
     const session = this.#open.get(sessionId);
-    if (session !== undefined) session.cursor = undefined;
+    if (session?.cursor === undefined) return false;
+    session.cursor = undefined;
+    return true;
   }
 
   closed(sessionId: string): void {
@@ -52,15 +51,26 @@ export class BridgedSessions {
     this.#replays.delete(sessionId);
   }
 
-  /** A load begins, for the first time or again. */
-  replayBegins(sessionId: string): void {
-    const replay = this.#replays.get(sessionId) ?? { shown: 0, seen: 0 };
-    replay.seen = 0;
-    this.#replays.set(sessionId, replay);
+  /** The last update of its replay that the IDE was shown; undefined: none. */
+  replayed(sessionId: string): string | undefined {
+    return this.#replays.get(sessionId);
   }
 
-  replayFailed(sessionId: string): void {
-    this.#replays.delete(sessionId);
+  /** Whether any of it was shown. */
+  forgetReplay(sessionId: string): boolean {
+    return this.#replays.delete(sessionId);
+  }
+
+  cancelled(sessionId: string): void {
+    this.#cancelled.add(sessionId);
+  }
+
+  isCancelled(sessionId: string): boolean {
+    return this.#cancelled.has(sessionId);
+  }
+
+  cancelsAreTold(): void {
+    this.#cancelled.clear();
   }
 
   /** Whether the IDE has not been shown this update; it is taken as shown then. */
@@ -68,12 +78,11 @@ export class BridgedSessions {
     const { update } = asObject(params);
     const id = sessionIn(params);
     const cursor = metaOf(params, 'anyport/cursor');
-    if (cursor !== undefined) return this.#isAhead(id, cursor);
-    const replay = this.#replays.get(id);
-    if (replay !== undefined) {
-      replay.seen += 1;
-      if (replay.seen <= replay.shown) return false;
-      replay.shown = replay.seen;
+    // What comes between the parts of a replay that was cut off comes again after it.
+    if (cursor !== undefined) return !this.#replays.has(id) && this.#isAhead(id, cursor);
+    const replayed = metaOf(params, 'anyport/replayed');
+    if (replayed !== undefined) {
+      this.#replays.set(id, replayed);
       return true;
     }
     return this.#areNewWords(id, asObject(update)['messageId']);
@@ -82,12 +91,9 @@ export class BridgedSessions {
   #isAhead(id: string, cursor: string): boolean {
     const session = this.#open.get(id);
     if (session === undefined) return true;
-    const last = session.cursor === undefined ? undefined : decodePosition(session.cursor);
-    const next = decodePosition(cursor);
-    const isBehind =
-      last?.logId === next.logId && (next.seq < last.seq || (next.seq === last.seq && next.frames <= last.frames));
-    if (!isBehind) session.cursor = cursor;
-    return !isBehind;
+    if (session.cursor !== undefined && isBehind(cursor, session.cursor)) return false;
+    session.cursor = cursor;
+    return true;
   }
 
   #areNewWords(id: string, messageId: unknown): boolean {
@@ -97,4 +103,11 @@ export class BridgedSessions {
     words.add(messageId);
     return isNew;
   }
+}
+
+/** Whether what this position is after was shown with the other one. */
+function isBehind(cursor: string, shown: string): boolean {
+  const last = decodePosition(shown);
+  const next = decodePosition(cursor);
+  return last.logId === next.logId && (next.seq < last.seq || (next.seq === last.seq && next.frames <= last.frames));
 }

@@ -17,6 +17,13 @@ export interface Channel {
   close(): Promise<void>;
 }
 
+/** One that can make its other side wait. */
+export interface PausableChannel extends Channel {
+  /** Delivers nothing more until `resume`, but for what is on its way. */
+  pause(): void;
+  resume(): void;
+}
+
 /** Throws nothing. */
 export interface Receiver {
   message(value: unknown): void;

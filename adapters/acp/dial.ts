@@ -32,9 +32,13 @@ export function dial(options: DialOptions, signal: AbortSignal): Promise<WebSock
       socket.terminate();
     };
     signal.addEventListener('abort', leave, { once: true });
+    if (signal.aborted) leave();
     socket.once('open', () => {
       signal.removeEventListener('abort', leave);
       resolve(new WebSocketChannel({ socket, clock, silenceMs }));
+    });
+    socket.once('close', () => {
+      signal.removeEventListener('abort', leave);
     });
     socket.once('unexpected-response', (_, response) => {
       reject(refusalOf(response.statusCode ?? 0, target));

@@ -3,7 +3,7 @@
 import type { RawData, WebSocket } from 'ws';
 import type { Clock } from '../../src/clock.ts';
 import { Fault } from '../../src/fault.ts';
-import type { Channel, Receiver } from './channel.ts';
+import type { PausableChannel, Receiver } from './channel.ts';
 
 export interface WebSocketChannelOptions {
   /** Open. With `allowSynchronousEvents: false`: what follows from a message is done before the next one is looked at. */
@@ -16,7 +16,7 @@ export interface WebSocketChannelOptions {
 const roomBytes = 1024 * 1024;
 
 /** `open` until the socket closes or breaks, or `close` is called. */
-export class WebSocketChannel implements Channel {
+export class WebSocketChannel implements PausableChannel {
   readonly #socket: WebSocket;
   readonly #clock: Clock;
   readonly #silenceMs: number;
