@@ -93,6 +93,18 @@ export const behaviours = {
     says: 'A request that expects a run is refused unless that run is the open one.',
     from: [52, 53, 143],
   },
+  'session-of-an-editor-is-checked': {
+    says: 'An editor’s relative folder or unknown session is refused, its unknown notification ignored, its bad JSON answered.',
+    from: [234],
+  },
+  'approval-completes-the-prompt': {
+    says: 'An approval given by an editor’s official client completes the prompt.',
+    from: [235],
+  },
+  'question-an-editor-cannot-show': {
+    says: 'A question that an editor cannot show ends its prompt with the question in words.',
+    from: [236],
+  },
   'branch-needs-its-message': {
     says: 'A branch hangs on a message that is there, or is refused.',
     from: [224],
@@ -538,21 +550,6 @@ export const later: readonly { readonly door: string; readonly says: string; rea
     door: 'metrics',
     says: 'How long runs waited and took is measured, under outcomes whose names do not change.',
     from: [131, 132],
-  },
-  {
-    door: 'ACP',
-    says: 'A relative folder or an unknown session is refused, an unknown notification ignored, bad JSON answered.',
-    from: [234],
-  },
-  {
-    door: 'ACP',
-    says: 'An approval given by the official client completes the prompt.',
-    from: [235],
-  },
-  {
-    door: 'ACP',
-    says: 'A question that is no approval is offered as one, or ends the prompt with a clear stop.',
-    from: [236],
   },
   {
     door: 'AI SDK',

@@ -84,7 +84,7 @@ describe('every demo command over ACP', () => {
       }),
   );
 
-  it('/approve N asks for all at once, and goes on by the answers', () =>
+  it('/approve N asks for all at once, and goes on by the answers', { tags: 'approval-completes-the-prompt' }, () =>
     withIde({ onPermission: allowing }, async (ide, session) => {
       expect(await ide.prompt(session, '/approve 3')).toBe('end_turn');
       expect(ide.permissions).toHaveLength(3);
@@ -93,7 +93,8 @@ describe('every demo command over ACP', () => {
       }
       expect(ide.textOf(session)).toContain('Message 3 was sent.');
       expect([...ide.callsOf(session).values()].map(({ status }) => status)).toEqual(Array(3).fill('completed'));
-    }));
+    }),
+  );
 
   it('/count counts once', () =>
     withIde({ onPermission: allowing }, async (ide, session) => {
@@ -134,15 +135,19 @@ describe('every demo command over ACP', () => {
 });
 
 describe('a question to somebody whose client cannot ask it', () => {
-  it('ends the turn with the question, and is answered in words with the next', () =>
-    withIde({}, async (ide, session) => {
-      expect(await ide.prompt(session, '/form')).toBe('end_turn');
-      expect(ide.textOf(session)).toMatch(/^Who are you\?\n/);
-      expect(await ide.prompt(session, 'Ann')).toBe('end_turn');
-      expect(ide.textOf(session)).not.toContain('Hello');
-      expect(await ide.prompt(session, '{"name":"Ann","age":41}')).toBe('end_turn');
-      expect(ide.textOf(session)).toMatch(/Hello Ann, you are 41 years old\.$/);
-    }));
+  it(
+    'ends the turn with the question, and is answered in words with the next',
+    { tags: 'question-an-editor-cannot-show' },
+    () =>
+      withIde({}, async (ide, session) => {
+        expect(await ide.prompt(session, '/form')).toBe('end_turn');
+        expect(ide.textOf(session)).toMatch(/^Who are you\?\n/);
+        expect(await ide.prompt(session, 'Ann')).toBe('end_turn');
+        expect(ide.textOf(session)).not.toContain('Hello');
+        expect(await ide.prompt(session, '{"name":"Ann","age":41}')).toBe('end_turn');
+        expect(ide.textOf(session)).toMatch(/Hello Ann, you are 41 years old\.$/);
+      }),
+  );
 
   it('is answered from elsewhere, and the session shows how it went on', () =>
     withIde({}, async (ide, session, { mailbox }) => {
@@ -521,19 +526,23 @@ describe('a session', () => {
     expect((await ide.agent.request('session/list', {})).sessions).toHaveLength(3);
   });
 
-  it('is not opened away from home, and not at all for strangers', async () => {
-    await using gateway = await openAcp();
-    await using ide = await Ide.open(gateway.stream());
-    const sessionId = await ide.newSession();
-    await expect(ide.request('session/load', { sessionId, cwd: '/srv', mcpServers: [] })).rejects.toMatchObject({
-      code: -32602,
-      data: { path: 'cwd' },
-    });
-    await expect(ide.request('session/load', { sessionId: 'nobody’s', ...home })).rejects.toMatchObject({
-      code: -32002,
-    });
-    await expect(ide.prompt('nobody’s', 'hello')).rejects.toMatchObject({ code: -32002 });
-  });
+  it(
+    'is not opened away from home, and not at all for strangers',
+    { tags: 'session-of-an-editor-is-checked' },
+    async () => {
+      await using gateway = await openAcp();
+      await using ide = await Ide.open(gateway.stream());
+      const sessionId = await ide.newSession();
+      await expect(ide.request('session/load', { sessionId, cwd: '/srv', mcpServers: [] })).rejects.toMatchObject({
+        code: -32602,
+        data: { path: 'cwd' },
+      });
+      await expect(ide.request('session/load', { sessionId: 'nobody’s', ...home })).rejects.toMatchObject({
+        code: -32002,
+      });
+      await expect(ide.prompt('nobody’s', 'hello')).rejects.toMatchObject({ code: -32002 });
+    },
+  );
 
   it('is closed with its work, and deleted twice', () =>
     withIde({}, async (ide, session, { mailbox }) => {
