@@ -95,7 +95,13 @@ export class Connection implements PeerHandler {
     const known = this.#known;
     if (known === undefined) throw new RpcError(-32600, 'initialize comes first');
     const operation = known.version.decodeRequest(method, params, this.#parts.card);
-    return this.#perform(operation, known, signal);
+    try {
+      return await this.#perform(operation, known, signal);
+    } catch (thrown) {
+      if (!('sessionId' in operation) || Fault.from(thrown).code !== 'not-found') throw thrown;
+      const { code, message, data } = encodeError(thrown, { sessionId: operation.sessionId });
+      throw new RpcError(code, message, data);
+    }
   }
 
   /** https://agentclientprotocol.com/protocol/v1/initialization#version-negotiation */

@@ -1,5 +1,6 @@
 import { setImmediate as nextTick } from 'node:timers/promises';
 import type * as acp from '@agentclientprotocol/sdk';
+import { RequestError } from '@agentclientprotocol/sdk';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { once } from 'node:events';
@@ -373,6 +374,21 @@ describe('a question', () => {
       expect(await ide.prompt(session, '/form')).toBe('end_turn');
       expect(ide.elicitations).toHaveLength(2);
       expect(ide.textOf(session)).toBe('Hello Ann, you are 41 years old.');
+    });
+  });
+
+  it('that the IDE gave back is asked again of it, and not taken for given back again', async () => {
+    let tries = 0;
+    const onPermission: IdeOptions['onPermission'] = (request) => {
+      if (tries++ === 0) throw new RequestError(-32800, 'not now');
+      return selected(request);
+    };
+    await withBridge({ onPermission }, async ({ ide, session }) => {
+      const ended = ide.prompt(session, '/approve');
+      await ide.seen('its first answer', () => tries === 1);
+      const next = ide.prompt(session, 'hello');
+      expect(await Promise.all([ended, next])).toEqual(['end_turn', 'end_turn']);
+      expect(tries).toBe(2);
     });
   });
 

@@ -193,6 +193,23 @@ describe('a permission', () => {
       expect(ide.textOf(session)).toContain('Message 1 was not sent');
     }));
 
+  it('that another door answers at the same moment is what that door said', async () => {
+    await using gateway = await openAcp();
+    const { tickets } = gateway.mailbox;
+    await using ide = await Ide.open(gateway.stream(), {
+      onPermission: async (request) => {
+        const { items } = await tickets.list(ada, { state: 'open' }, { limit: 1 });
+        const person = { ...ada, door: 'control', origin: 'user' } as const;
+        await tickets.decide(person, items[0]?.id ?? '', { answer: { type: 'deny' } });
+        return allowing(request);
+      },
+    });
+    const session = await ide.newSession();
+    expect(await ide.prompt(session, '/approve')).toBe('end_turn');
+    expect(ide.textOf(session)).toContain('Message 1 was not sent');
+    expect(gateway.logged.filter(({ message }) => message.includes('could not be asked'))).toEqual([]);
+  });
+
   it('that another door answers is withdrawn', async () => {
     const withdrawn = deferred();
     const onPermission: NonNullable<Parameters<typeof Ide.open>[1]>['onPermission'] = (_, signal) =>
@@ -540,7 +557,10 @@ describe('a session', () => {
       await expect(ide.request('session/load', { sessionId: 'nobody’s', ...home })).rejects.toMatchObject({
         code: -32002,
       });
-      await expect(ide.prompt('nobody’s', 'hello')).rejects.toMatchObject({ code: -32002 });
+      await expect(ide.prompt('nobody’s', 'hello')).rejects.toMatchObject({
+        code: -32002,
+        data: { code: 'not-found', sessionId: 'nobody’s' },
+      });
     },
   );
 
