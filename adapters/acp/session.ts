@@ -1,22 +1,20 @@
 // One session of one connection: a follower of its thread. What happens on the thread is told as updates, its questions
 // are asked, and each prompt is answered at its own end. https://agentclientprotocol.com/protocol/v1/prompt-turn
-import { randomUUID } from 'node:crypto';
-import type { Activation, TicketAnswer, WhenBusy } from '../../schemas/activation.ts';
+import type { WhenBusy } from '../../schemas/activation.ts';
 import type { AgentCard } from '../../schemas/agent-card.ts';
 import type { ThreadStatus } from '../../schemas/control.ts';
-import type { ActivationId, ThreadId, TicketId } from '../../schemas/id.ts';
-import { textOf } from '../../schemas/part.ts';
+import type { ThreadId, TicketId } from '../../schemas/id.ts';
 import type { Outcome } from '../../schemas/run.ts';
 import type { RunEvent } from '../../schemas/run-event.ts';
 import type { Log } from '../../src/adapter.ts';
-import { answerInWords } from '../../src/answer-in-words.ts';
 import type { McpServer } from '../../src/attachment.ts';
-import { type Deferred, deferred } from '../../src/deferred.ts';
 import { Fault } from '../../src/fault.ts';
-import type { Caller, Gateway, Receipt, Submission } from '../../src/gateway.ts';
+import type { Caller, Gateway, Receipt } from '../../src/gateway.ts';
 import { allFrames, decodePosition, encodePosition, type Position } from '../../src/log-position.ts';
+import { noSession } from './no-session.ts';
 import { Past } from './past.ts';
 import type { JsonRpcPeer } from './peer.ts';
+import { Prompts } from './prompts.ts';
 import { questionInWords } from './questions.ts';
 import { QuestionsAsked } from './questions-asked.ts';
 import type { ClientSide, Encoder, Place, Update, Version, Words } from './version.ts';
@@ -51,14 +49,6 @@ export interface Attached {
   readonly begin: () => void;
 }
 
-const endTurn: Outcome = { type: 'completed', stop: 'end_turn', pendingToolCalls: [] };
-const noAnswer = Symbol('the words answer nothing for certain');
-
-/** A prompt that waits for its end. */
-interface Prompt extends Deferred<Outcome> {
-  readonly id: ActivationId;
-}
-
 /**
  * Modes: `new` → attach → `attached`, following the thread → detach → `left`, for good. Attached again while it follows,
  * it begins anew, and its prompts stay.
@@ -68,7 +58,7 @@ export class Session {
   readonly #parts: SessionParts;
   readonly #past: Past;
   readonly #questions: QuestionsAsked;
-  readonly #prompts = new Set<Prompt>();
+  readonly #prompts: Prompts;
   #encoder: Encoder | undefined;
   #attachment: Disposable | undefined;
   /** How often it was attached, or left: only the last one is followed. */
@@ -81,13 +71,24 @@ export class Session {
   /** Whether its run waits for people. */
   #waits = false;
   #toldToBeStuckOn = '';
-  /** Requests and cancels of one session are accepted in the order they came in. */
-  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(id: ThreadId, parts: SessionParts) {
     this.id = id;
     this.#parts = parts;
-    const { gateway, caller, version, client, peer, log } = parts;
+    const { gateway, caller, version, card, client, peer, whenBusy, log } = parts;
+    this.#prompts = new Prompts({
+      gateway,
+      caller,
+      threadId: id,
+      card,
+      clientId: client.clientId,
+      whenBusy,
+      stuckOn: () => (this.#waits ? this.#questions.stuckOn : []),
+      say: (messageId, text) => {
+        this.#say(messageId, text);
+      },
+      accepted: (was) => this.#accepted(was),
+    });
     this.#past = new Past({ gateway, caller, threadId: id, version });
     this.#questions = new QuestionsAsked({
       peer,
@@ -119,7 +120,7 @@ export class Session {
     const attempt = ++this.#attempts;
     await this.#stopFollowing();
     const status = await this.#find();
-    const encoder = version.newEncoder({ card, client }, (id) => id.startsWith(this.#own('')));
+    const encoder = version.newEncoder({ card, client }, (activationId) => this.#prompts.isOwn(activationId));
     this.#encoder = encoder;
     const position = await this.#position(from, status, encoder);
     this.#attachment?.[Symbol.dispose]();
@@ -184,8 +185,8 @@ export class Session {
     const { gateway, caller, peer, log } = this.#parts;
     try {
       // A prompt that comes next may answer them.
-      await this.#inTurn(() => this.#findQuestions(signal));
-      await this.#settle();
+      await this.#prompts.inTurn(() => this.#findQuestions(signal));
+      await this.#prompts.settle(this.#at);
       for await (const page of gateway.follow(caller, this.id, this.#at, signal)) {
         const closed = new Set(page.map((event) => (event.type === 'ticket.closed' ? event.ticketId : '')));
         for (const event of page) {
@@ -249,9 +250,9 @@ export class Session {
         return undefined;
       case 'run.finished':
         if (isNew) this.#waits = false;
-        return this.#settle();
+        return this.#prompts.settle(this.#at);
       case 'input.retracted':
-        return this.#settle();
+        return this.#prompts.settle(this.#at);
       default:
         return undefined;
     }
@@ -279,173 +280,42 @@ export class Session {
     if (names === '') return;
     if (names !== this.#toldToBeStuckOn) this.#say(`asked:${names}`, stuckOn.map(questionInWords).join('\n\n'));
     this.#toldToBeStuckOn = names;
-    for await (const { state, resolve } of this.#standing()) if (state.is === 'attached') resolve(endTurn);
+    await this.#prompts.endAttached();
   }
 
   #say(messageId: string, text: string): void {
     this.tell(this.#parts.version.encodeWords(messageId, text));
   }
 
-  /** Answers the prompts that have come to their end, and whose last update is told. */
-  async #settle(): Promise<void> {
-    for await (const { state, resolve } of this.#standing()) {
-      if (state.is === 'retracted') resolve({ type: 'cancelled', by: state.by, reason: 'cancelled' });
-      if (state.is !== 'answered' || state.toSeq > this.#at || state.outcome.type === 'waiting') continue;
-      resolve(state.outcome);
-    }
-  }
-
-  /** The prompts that wait, and how their requests stand. */
-  async *#standing(): AsyncGenerator<{
-    readonly state: Activation['state'];
-    readonly resolve: (end: Outcome) => void;
-  }> {
-    const { gateway, caller } = this.#parts;
-    for (const { id, resolve } of this.#prompts) {
-      const activation = await gateway.findActivation(caller, this.id, id);
-      if (activation !== undefined) yield { state: activation.state, resolve };
-    }
+  /** What was open when it came is asked again. One that had come before may have ended before its client was back. */
+  async #accepted(was: Receipt['was']): Promise<void> {
+    this.#questions.askAgain();
+    if (was === 'accepted') return;
+    await this.#prompts.settle(this.#at);
+    await this.#tellIfStuck();
   }
 
   /** Resolves at the prompt's own end. @throws Fault as `Gateway.submit`, and what its run failed with */
-  async prompt(words: Words, signal: AbortSignal): Promise<Outcome> {
-    const key = this.#keyOf(words.key);
-    const prompt: Prompt = { id: `acp:${key}`, ...deferred<Outcome>() };
-    this.#prompts.add(prompt);
-    // Whoever rejects it need not be awaited: the request may be refused first.
-    prompt.promise.catch(() => undefined);
-    // Who leaves cancels nothing.
-    const stop = (): void => {
-      if (Fault.from(signal.reason).code !== 'client-gone') void this.#cancelPrompt(prompt);
-    };
-    try {
-      const became = await this.#inTurn(() => this.#accept(words, key));
-      if (became === 'unclear') return endTurn;
-      this.#questions.askAgain();
-      signal.addEventListener('abort', stop);
-      if (signal.aborted) stop();
-      if (became === 'repeated') {
-        await this.#settle();
-        await this.#tellIfStuck();
-      }
-      return await prompt.promise;
-    } finally {
-      signal.removeEventListener('abort', stop);
-      this.#prompts.delete(prompt);
-    }
+  prompt(words: Words, signal: AbortSignal): Promise<Outcome> {
+    return this.#prompts.prompt(words, signal);
   }
 
-  /** `unclear`: it was to answer a question and does not; nothing is written then. */
-  async #accept(words: Words, key: string): Promise<Receipt['was'] | 'unclear'> {
-    const { gateway, caller } = this.#parts;
-    const isNew = words.key === undefined;
-    const known = isNew ? undefined : await gateway.findActivation(caller, this.id, `acp:${key}`);
-    // Words that answered a question then would be a message now, and a message then may seem to answer one.
-    if (known?.messageIds.length === 0) return 'repeated';
-    const decision = known === undefined ? this.#decisionIn(words) : undefined;
-    if (decision !== noAnswer) return (await this.#submit(words, { key, decision })).was;
-    this.#say(`unclear:${key}`, this.#questions.stuckOn.map(questionInWords).join('\n\n'));
-    return 'unclear';
-  }
-
-  /** What a prompt says to the questions that this client could not be asked. */
-  #decisionIn({ parts }: Words): TicketAnswer | undefined | typeof noAnswer {
-    const [ticket, ...others] = this.#waits ? this.#questions.stuckOn : [];
-    if (ticket === undefined) return undefined;
-    const answer = others.length > 0 ? undefined : answerInWords(textOf(parts).trim(), ticket);
-    return answer === undefined ? noAnswer : { ticketId: ticket.id, answer };
-  }
-
-  #submit(
-    { parts, trace }: Words,
-    { key, decision, ...rest }: Pick<Submission, 'key'> & Partial<Submission> & { decision?: TicketAnswer | undefined },
-  ): Promise<Receipt> {
-    const { gateway, caller, card, client, whenBusy } = this.#parts;
-    return gateway.submit(caller, {
-      threadId: this.id,
-      door: 'acp',
-      key,
-      agentId: card.id,
-      origin: 'user',
-      messages: decision === undefined ? [{ role: 'user', parts: [...parts] }] : [],
-      messagesAre: 'new',
-      decisions: decision === undefined ? [] : [decision],
-      toolResults: [],
-      whenBusy,
-      tools: [],
-      context: [],
-      references: [],
-      acceptedModes: [],
-      metadata: {},
-      endsAt: 'done',
-      priority: 128,
-      attachmentId: client.clientId,
-      trace,
-      ...rest,
-    });
-  }
-
-  /**
-   * Puts words into the turn that runs. `started`: there was none, or its agent takes none, and they begin the next.
-   * `not-running`: there was none, and they were to go nowhere else.
-   */
-  steer({
-    onlyIfRunning,
-    ...words
-  }: Words & { readonly onlyIfRunning: boolean }): Promise<'injected' | 'started' | 'not-running'> {
-    return this.#inTurn(async () => {
-      const { gateway, caller } = this.#parts;
-      const key = this.#keyOf(words.key);
-      const known = await gateway.findActivation(caller, this.id, `acp:${key}`);
-      if (known !== undefined) return enteredAs(known.received.became);
-      for (;;) {
-        const { open } = await this.#find();
-        const isRunning = open !== undefined && open.phase !== 'stopping' && open.phase !== 'ending';
-        if (!isRunning && onlyIfRunning) return 'not-running';
-        if (!isRunning) {
-          await this.#submit(words, { key, whenBusy: 'queue' });
-          return 'started';
-        }
-        try {
-          const { became } = await this.#submit(words, { key, whenBusy: 'steer', expectedRunId: open.runId });
-          return enteredAs(became);
-        } catch (thrown) {
-          // It has just ended: what is there now decides.
-          if (Fault.from(thrown).code !== 'run-conflict') throw thrown;
-        }
-      }
-    });
+  /** See `Prompts.steer`. */
+  steer(words: Words & { readonly onlyIfRunning: boolean }): ReturnType<Prompts['steer']> {
+    return this.#prompts.steer(words);
   }
 
   /** Ends what was brought in here; others' work stays. Resolves when that is decided, not when it has ended. */
-  async cancel(): Promise<void> {
-    const { gateway, caller } = this.#parts;
+  cancel(): Promise<void> {
     this.#questions.cancelled();
-    const { runs } = await this.#inTurn(() => gateway.threads.cancel(caller, this.id));
-    // A prompt that another's run has taken ends here, and that run goes on.
-    for await (const { state, resolve } of this.#standing()) {
-      if (state.is !== 'attached' || runs[state.runId] !== undefined) continue;
-      resolve({ type: 'cancelled', by: caller.actor, reason: 'cancelled' });
-    }
-  }
-
-  /** Never rejects. Where another's run has taken it, it ends here and that run goes on. */
-  async #cancelPrompt({ id, resolve, reject }: Prompt): Promise<void> {
-    const { gateway, caller } = this.#parts;
-    try {
-      await this.#inTurn(() => gateway.runs.cancelActivation(caller, this.id, id));
-    } catch (thrown) {
-      if (Fault.from(thrown).code === 'input-taken') {
-        resolve({ type: 'cancelled', by: caller.actor, reason: 'cancelled' });
-      } else reject(thrown);
-    }
+    return this.#prompts.cancel();
   }
 
   /** Cancels, and resolves when all its prompts have been answered. */
   async close(): Promise<void> {
     try {
       await this.cancel();
-      await Promise.allSettled([...this.#prompts].map(({ promise }) => promise));
+      await this.#prompts.answered();
     } finally {
       await this.detach();
     }
@@ -461,7 +331,7 @@ export class Session {
     this.#attempts += 1;
     this.#attachment?.[Symbol.dispose]();
     this.#questions.leave();
-    for (const { reject } of this.#prompts) reject(why);
+    this.#prompts.end(why);
   }
 
   async #stopFollowing(): Promise<void> {
@@ -471,26 +341,6 @@ export class Session {
     following?.over.abort();
     await following?.done;
   }
-
-  /** Names of requests begin with their client's, by which it knows them when it comes back. */
-  #keyOf(name: string | undefined): string {
-    return `${this.#parts.client.clientId}/${name ?? randomUUID()}`;
-  }
-
-  #own(name: string): ActivationId {
-    return `acp:${this.#keyOf(name)}`;
-  }
-
-  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.#turn.then(work, work);
-    this.#turn = result.catch(() => undefined);
-    return result;
-  }
-}
-
-/** Words that an idle thread or an agent that takes none was given begin a turn of their own. */
-function enteredAs(became: Receipt['became']): 'injected' | 'started' {
-  return became === 'pending' ? 'injected' : 'started';
 }
 
 /** @throws Fault `cursor-expired` */
@@ -503,8 +353,4 @@ function positionIn({ logId, head }: ThreadStatus, cursor: string): Position {
 /** The last event whose updates were all told. */
 function endOf({ seq, frames }: Position): number {
   return frames === allFrames ? seq : seq - 1;
-}
-
-export function noSession(id: ThreadId): Fault {
-  return new Fault('not-found', `no session has the id ${JSON.stringify(id)}`, { path: 'sessionId' });
 }
