@@ -4,6 +4,7 @@ import type * as acp from '@agentclientprotocol/sdk';
 import * as z from 'zod';
 import type { ThreadId } from '../../schemas/id.ts';
 import type { Attachment, ClientTerminal, TerminalCommand, TerminalExit } from '../../src/attachment.ts';
+import { deferred } from '../../src/deferred.ts';
 import { Fault } from '../../src/fault.ts';
 import { type JsonRpcPeer, RpcError } from './peer.ts';
 import type { ClientSide } from './version.ts';
@@ -22,8 +23,8 @@ export function attachmentOf(
   return {
     id: client.clientId,
     mcpServers,
-    ...(client.readsFiles && { readTextFile: (file) => side.readTextFile(file) }),
-    ...(client.writesFiles && { writeTextFile: (file) => side.writeTextFile(file) }),
+    ...(client.readsFiles && { readTextFile: (file, signal) => side.readTextFile(file, signal) }),
+    ...(client.writesFiles && { writeTextFile: (file, signal) => side.writeTextFile(file, signal) }),
     ...(client.runsCommands && { runCommand: (command) => side.runCommand(command) }),
   };
 }
@@ -37,12 +38,12 @@ class ClientCalls {
     this.#sessionId = sessionId;
   }
 
-  async readTextFile(file: Omit<acp.ReadTextFileRequest, 'sessionId'>): Promise<string> {
-    return parse(FileText, await this.#call('fs/read_text_file', file)).content;
+  async readTextFile(file: Omit<acp.ReadTextFileRequest, 'sessionId'>, signal?: AbortSignal): Promise<string> {
+    return parse(FileText, await this.#call('fs/read_text_file', file, signal)).content;
   }
 
-  async writeTextFile({ path, text: content }: { path: string; text: string }): Promise<void> {
-    await this.#call('fs/write_text_file', { path, content });
+  async writeTextFile({ path, text: content }: { path: string; text: string }, signal?: AbortSignal): Promise<void> {
+    await this.#call('fs/write_text_file', { path, content }, signal);
   }
 
   async runCommand({ command, args, env, cwd, maxOutputBytes }: TerminalCommand): Promise<ClientTerminal> {
@@ -68,7 +69,7 @@ class ClientCalls {
         const { output, truncated, exitStatus } = parse(Output, await this.#call('terminal/output', { terminalId }));
         return { text: output, truncated, ...(exitStatus && { exit: exitOf(exitStatus) }) };
       },
-      exit: async () => exitOf(parse(Exit, await this.#call('terminal/wait_for_exit', { terminalId }))),
+      exit: async (signal) => exitOf(parse(Exit, await this.#call('terminal/wait_for_exit', { terminalId }, signal))),
       kill: async () => {
         await this.#call('terminal/kill', { terminalId });
       },
@@ -78,12 +79,22 @@ class ClientCalls {
   }
 
   /** What the client refuses, its agent is told in the client's words. */
-  async #call(method: string, params: object): Promise<unknown> {
+  async #call(method: string, params: object, signal?: AbortSignal): Promise<unknown> {
+    const aborted = deferred<never>();
+    const abort = (): void => {
+      aborted.reject(signal?.reason);
+    };
+    signal?.addEventListener('abort', abort);
     try {
-      return await this.#peer.request(method, { sessionId: this.#sessionId, ...params });
+      signal?.throwIfAborted();
+      const answer = this.#peer.request(method, { sessionId: this.#sessionId, ...params }, { signal });
+      return await Promise.race([answer, aborted.promise]);
     } catch (thrown) {
+      signal?.throwIfAborted();
       if (!(thrown instanceof RpcError)) throw thrown;
       throw new Fault('upstream-failed', `${method}: ${thrown.message}`, { cause: thrown, retryable: false });
+    } finally {
+      signal?.removeEventListener('abort', abort);
     }
   }
 }

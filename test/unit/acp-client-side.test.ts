@@ -135,6 +135,24 @@ describe('the side of a client', () => {
     await expect(side.runCommand({ command: 'ls' })).rejects.toMatchObject({ code: 'upstream-failed' });
   });
 
+  it('is told that nobody waits for an answer any more', async () => {
+    const { side, channel } = sideOf({ 'terminal/create': { terminalId: 't' } });
+    const terminal = await side.runCommand({ command: 'ls' });
+    const silent = new HeldChannel();
+    channel.send = (message) => {
+      silent.send(message);
+    };
+    const stop = new AbortController();
+    const ended = terminal.exit(stop.signal);
+    const why = new Error('cancelled');
+    stop.abort(why);
+    await expect(ended).rejects.toBe(why);
+    const [asked, withdrawn] = silent.sent as readonly (Asked & { readonly params: { readonly requestId?: number } })[];
+    expect(asked?.method).toBe('terminal/wait_for_exit');
+    expect(withdrawn).toMatchObject({ method: '$/cancel_request', params: { requestId: asked?.id } });
+    await expect(side.readTextFile({ path: '/a' }, stop.signal)).rejects.toBe(why);
+  });
+
   it('is gone with its client, and is let go of all the same', async () => {
     const { side, channel } = sideOf({ 'terminal/create': { terminalId: 't' } });
     const terminal = await side.runCommand({ command: 'ls' });

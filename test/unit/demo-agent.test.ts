@@ -374,14 +374,14 @@ describe('what the demo agent does on the side of its client', () => {
   it('reads a file, by a path from its home', async () => {
     const readTextFile = vi.fn(async () => 'twelve chars');
     const events = await answerOn({ id: 'ide', mcpServers: [], readTextFile }, '/read notes.txt');
-    expect(readTextFile).toHaveBeenCalledWith({ path: '/home/ann/notes.txt' });
+    expect(readTextFile).toHaveBeenCalledWith({ path: '/home/ann/notes.txt' }, expect.any(AbortSignal));
     expect(textIn(events)).toBe('/home/ann/notes.txt has 12 characters.');
   });
 
   it('writes a file, and shows the difference', async () => {
     const writeTextFile = vi.fn(async () => undefined);
     const events = await answerOn({ id: 'ide', mcpServers: [], writeTextFile }, '/write /tmp/a two words');
-    expect(writeTextFile).toHaveBeenCalledWith({ path: '/tmp/a', text: 'two words' });
+    expect(writeTextFile).toHaveBeenCalledWith({ path: '/tmp/a', text: 'two words' }, expect.any(AbortSignal));
     const [result] = events.filter((event) => event.type === 'tool.result');
     expect(result).toMatchObject({ parts: [{ type: 'diff', path: '/tmp/a', newText: 'two words' }] });
   });

@@ -56,7 +56,7 @@ async function* read({ activation, context }: Turn, name: string): AsyncGenerato
   const args = JSON.stringify({ path });
   const call = { id, name: 'read_file', title: `Read ${path}`, args, runBy: 'agent' } as const;
   yield* callTool({ ...call, kind: 'read', locations: [{ path }] });
-  const text = await client.readTextFile({ path });
+  const text = await client.readTextFile({ path }, context.signal);
   yield resultOf(context, 'read', 'ok', textParts(text));
   yield* say(context, 'answer', `${path} has ${text.length} characters.`);
 }
@@ -75,8 +75,8 @@ async function* write({ activation, context }: Turn, name: string, newText: stri
   // Written twice, it says the same.
   await context.once(
     'write',
-    async () => {
-      await client.writeTextFile?.({ path, text: newText });
+    async ({ signal }) => {
+      await client.writeTextFile?.({ path, text: newText }, signal);
       return null;
     },
     'repeat',
@@ -112,7 +112,7 @@ async function* runCommand(
   }
   await using shown = terminal;
   yield { type: 'tool.updated', id, status: 'in_progress', content: [{ type: 'terminal', id: shown.id }] };
-  const { exitCode, signal } = await shown.exit();
+  const { exitCode, signal } = await shown.exit(context.signal);
   const { text } = await shown.output();
   yield resultOf(context, 'shell', 'ok', [{ type: 'terminal', id: shown.id }]);
   const how = exitCode === undefined ? `was ended by ${signal ?? 'somebody'}` : `ended with ${exitCode}`;
