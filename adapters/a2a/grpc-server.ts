@@ -13,7 +13,7 @@ import {
 import type { Principal } from '../../schemas/id.ts';
 import type { ConnectionHandler } from '../../src/adapter.ts';
 import { Fault } from '../../src/fault.ts';
-import type { GrpcOptions } from './grpc.ts';
+import type { GrpcOptions } from './options.ts';
 import { GrpcService, unreadableRequest } from './grpc-service.ts';
 import { encodeGrpcStatus } from './grpc-status.ts';
 import { Handlers } from './handlers.ts';

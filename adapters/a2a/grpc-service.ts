@@ -14,7 +14,7 @@ import { Fault } from '../../src/fault.ts';
 import type { Call } from './call.ts';
 import { unreadable } from './decode.ts';
 import { report } from './faults.ts';
-import type { GrpcOptions } from './grpc.ts';
+import type { GrpcOptions } from './options.ts';
 import { drained, GrpcCall, type StreamingCall, type TenantRequest, type UnaryCall } from './grpc-call.ts';
 import { encodeGrpcStatus, type GrpcStatus } from './grpc-status.ts';
 import type { Handler } from './handler.ts';

@@ -1,13 +1,6 @@
-import type { Principal } from '../../schemas/id.ts';
-import type { ConnectionHandler, Log } from '../../src/adapter.ts';
+import type { ConnectionHandler } from '../../src/adapter.ts';
 import { Fault } from '../../src/fault.ts';
-import type { A2aOptions } from './options.ts';
-
-export interface GrpcOptions extends A2aOptions {
-  /** The caller of a request with this `authorization`. @throws Fault `unauthenticated` */
-  readonly recognise: (authorization: string | undefined) => Principal;
-  readonly log: Log;
-}
+import type { GrpcOptions } from './options.ts';
 
 const packages = ['@grpc/grpc-js', '@bufbuild/protobuf'] as const;
 

@@ -1,6 +1,7 @@
 import type { WhenBusy } from '../../schemas/activation.ts';
-import type { Actor } from '../../schemas/id.ts';
+import type { Actor, Principal } from '../../schemas/id.ts';
 import type { PushFilter } from '../../schemas/subscription.ts';
+import type { Log } from '../../src/adapter.ts';
 import type { Clock } from '../../src/clock.ts';
 import type { Gateway } from '../../src/gateway.ts';
 import type { BindingLimits } from './binding.ts';
@@ -40,6 +41,12 @@ export interface A2aOptions {
   readonly cardMaxAgeS?: number;
   /** By what cards are signed; they are not if not given. */
   readonly signing?: CardSigning | undefined;
+}
+
+export interface GrpcOptions extends A2aOptions {
+  /** The caller of a request with this `authorization`. @throws Fault `unauthenticated` */
+  readonly recognise: (authorization: string | undefined) => Principal;
+  readonly log: Log;
 }
 
 export const defaultLimits: A2aLimits = {
