@@ -29,6 +29,12 @@ export interface Activated {
   readonly tools: ActivationRequest['tools'];
   readonly context: ActivationRequest['context'];
   readonly forwardedProps: Json | undefined;
+  /** Earlier work that the request is about: runs, as their doors name them. */
+  readonly references: readonly string[];
+  /** The media types that its caller takes as an answer; none: any. */
+  readonly acceptedModes: readonly string[];
+  /** Where the request stands in its caller's trace. https://www.w3.org/TR/trace-context/ */
+  readonly trace: ActivationRequest['trace'];
   readonly metadata: ActivationRequest['metadata'];
   /** The thread's shared state when the run began. */
   readonly state: Json;

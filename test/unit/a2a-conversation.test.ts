@@ -450,6 +450,30 @@ describe('a stream', () => {
   });
 });
 
+it('what a message is about and what its caller takes as an answer reach the agent', async () => {
+  const told: unknown[] = [];
+  const curious = scripted(
+    async function* ({ references, acceptedModes, trace, metadata }, context) {
+      told.push({ references, acceptedModes, trace, metadata });
+      yield* say(context, 'answer', 'noted');
+    },
+    { id: 'curious' },
+  );
+  await using server = await serveA2a({}, [curious]);
+  const client = await connect(server.url, 'JSONRPC', 'ada', 'curious');
+  const { message: sent, configuration, ...rest } = message('go');
+  if (sent === undefined || configuration === undefined) throw new Error('the message says too little');
+  await client.sendMessage({
+    ...rest,
+    message: { ...sent, referenceTaskIds: ['task-before'], metadata: { from: 'the message' } },
+    configuration: { ...configuration, acceptedOutputModes: ['text/plain'] },
+    metadata: { from: 'the request' },
+  });
+  expect(told).toEqual([
+    { references: ['task-before'], acceptedModes: ['text/plain'], trace: undefined, metadata: { from: 'the request' } },
+  ]);
+});
+
 it('a refusal is a rejected task', async () => {
   const refusing = scripted(
     async function* (_activation, context) {
