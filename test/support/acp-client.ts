@@ -148,7 +148,8 @@ const results: Readonly<Record<string, Definition>> = {
   authenticate: 'AuthenticateResponse',
 };
 
-const requests: Readonly<Record<string, Definition>> = {
+/** What the definition of each of a client's own messages is called. */
+export const clientRequests: Readonly<Record<string, Definition>> = {
   'session/update': 'SessionNotification',
   'session/request_permission': 'RequestPermissionRequest',
   'elicitation/create': 'CreateElicitationRequest',
@@ -183,7 +184,7 @@ function checked({ readable, writable }: Stream): Stream {
   const came = new TransformStream<acp.AnyMessage, acp.AnyMessage>({
     transform(message, controller) {
       const { id, method, params, result } = message as Wire;
-      const definition = method === undefined ? results[asked.get(id) ?? ''] : requests[method];
+      const definition = method === undefined ? results[asked.get(id) ?? ''] : clientRequests[method];
       if (method !== undefined && definition === undefined) throw new Error(`no schema for ${method}`);
       if (definition !== undefined && (method !== undefined || result !== undefined)) {
         assertValid(definition, method === undefined ? result : params);

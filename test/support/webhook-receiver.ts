@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { expect } from 'vitest';
 
 export interface WebhookReceiver extends AsyncDisposable {
   readonly url: string;
@@ -30,4 +31,27 @@ export async function receiveWebhooks(failures = 0): Promise<WebhookReceiver> {
       await once(server, 'close');
     },
   };
+}
+
+/** What a webhook of a test is asked for with. */
+export const webhookConfig = (url: string, more: object = {}) => ({
+  tenant: '',
+  id: '',
+  taskId: '',
+  url,
+  token: 'known to us',
+  authentication: { scheme: 'Bearer', credentials: 's3cret' },
+  ...more,
+});
+
+/** Every one that came showed the credentials and the token of `webhookConfig`. */
+export function assertAuthorized({ accepted }: WebhookReceiver, contentType: string): void {
+  expect(accepted).not.toHaveLength(0);
+  for (const { headers } of accepted) {
+    expect(headers).toMatchObject({
+      authorization: 'Bearer s3cret',
+      'x-a2a-notification-token': 'known to us',
+      'content-type': contentType,
+    });
+  }
 }

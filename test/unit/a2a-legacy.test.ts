@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { artifactText, dataOf, follow, message, readFrames, rpc, serveA2a } from '../support/a2a-server.ts';
 import { scripted } from '../support/mailbox-fixture.ts';
 import { until } from '../support/until.ts';
-import { receiveWebhooks, type WebhookReceiver } from '../support/webhook-receiver.ts';
+import { assertAuthorized, receiveWebhooks, type WebhookReceiver, webhookConfig } from '../support/webhook-receiver.ts';
 
 const bindings = [
   ['JSONRPC', (url: string) => new LegacyJsonRpcTransport({ endpoint: `${url}/a2a/demo` })],
@@ -80,7 +80,7 @@ describe.each(bindings)('a client of 0.3 over %s', (_, connect) => {
     await using server = await serveA2a({ push: 'everything' });
     await using receiver = await receiveWebhooks(1);
     const client = connect(server.url);
-    const taskPushNotificationConfig = configOf(receiver.url);
+    const taskPushNotificationConfig = webhookConfig(receiver.url);
     const configuration = { ...blocking, taskPushNotificationConfig };
     const asked = await client.sendMessage({ ...message('/approve'), configuration });
     if ('messageId' in asked) throw new Error('a message came instead of a task');
@@ -93,13 +93,7 @@ describe.each(bindings)('a client of 0.3 over %s', (_, connect) => {
     await until('the end to be told', () => states().at(-1) === TASK_STATE_COMPLETED);
     expect(new Set(states())).toEqual(new Set([TASK_STATE_WORKING, TASK_STATE_INPUT_REQUIRED, TASK_STATE_COMPLETED]));
     expect(tasksOf(receiver).at(-1)).toEqual(done);
-    for (const { headers } of receiver.accepted) {
-      expect(headers).toMatchObject({
-        authorization: 'Bearer s3cret',
-        'x-a2a-notification-token': 'known to us',
-        'content-type': 'application/json',
-      });
-    }
+    assertAuthorized(receiver, 'application/json');
   });
 
   it('makes, reads, lists and removes its webhooks', async () => {
@@ -108,7 +102,7 @@ describe.each(bindings)('a client of 0.3 over %s', (_, connect) => {
     const client = connect(server.url);
     const sent = await client.sendMessage(message('/stream 1000 20', { returnImmediately: true }));
     const taskId = 'messageId' in sent ? '' : sent.id;
-    const one = { ...configOf(receiver.url), taskId, id: 'one' };
+    const one = { ...webhookConfig(receiver.url), taskId, id: 'one' };
     expect(await client.createTaskPushNotificationConfig(one)).toEqual(one);
     const unnamed = { ...one, id: '', token: '', authentication: undefined };
     expect(await client.createTaskPushNotificationConfig(unnamed)).toEqual({ ...unnamed, id: taskId });
@@ -134,14 +128,6 @@ describe.each(bindings)('a client of 0.3 over %s', (_, connect) => {
 });
 
 const blocking = { acceptedOutputModes: [], taskPushNotificationConfig: undefined, returnImmediately: false };
-const configOf = (url: string) => ({
-  tenant: '',
-  id: '',
-  taskId: '',
-  url,
-  token: 'known to us',
-  authentication: { scheme: 'Bearer', credentials: 's3cret' },
-});
 
 describe('a webhook', () => {
   it('that is asked for anew in another version is told in its shapes', async () => {
@@ -160,7 +146,7 @@ describe('a webhook', () => {
     await until('the question to be told', () => receiver.accepted.length === 2);
     expect(receiver.accepted.every(({ body }) => 'statusUpdate' in (JSON.parse(body) as object))).toBe(true);
     const client = new LegacyRestTransport({ endpoint: `${server.url}/a2a/demo` });
-    const same = { ...configOf(receiver.url), taskId, token: '', authentication: undefined };
+    const same = { ...webhookConfig(receiver.url), taskId, token: '', authentication: undefined };
     await client.createTaskPushNotificationConfig(same);
     await client.cancelTask({ tenant: '', id: taskId, metadata: undefined });
     await until('the end to be told', () => receiver.accepted.length > 2);

@@ -2,7 +2,7 @@ import { type SendMessageRequest, StreamResponse, TaskState } from '@a2a-js/sdk'
 import { describe, expect, it } from 'vitest';
 import { bindings, connect, Followed, message, rpc, sendTask, serveA2a } from '../support/a2a-server.ts';
 import { until } from '../support/until.ts';
-import { receiveWebhooks, type WebhookReceiver } from '../support/webhook-receiver.ts';
+import { assertAuthorized, receiveWebhooks, type WebhookReceiver, webhookConfig } from '../support/webhook-receiver.ts';
 
 function framesOf({ accepted }: WebhookReceiver): StreamResponse[] {
   return accepted.map(({ body }) => StreamResponse.fromJSON(JSON.parse(body)));
@@ -14,20 +14,10 @@ function statesOf(receiver: WebhookReceiver): (TaskState | undefined)[] {
   );
 }
 
-const configOf = (url: string, more: object = {}) => ({
-  tenant: '',
-  id: '',
-  taskId: '',
-  url,
-  token: 'known to us',
-  authentication: { scheme: 'Bearer', credentials: 's3cret' },
-  ...more,
-});
-
 function withWebhook(request: SendMessageRequest, url: string): SendMessageRequest {
   const { configuration } = request;
   if (configuration === undefined) throw new Error('a request of ours has a configuration');
-  return { ...request, configuration: { ...configuration, taskPushNotificationConfig: configOf(url) } };
+  return { ...request, configuration: { ...configuration, taskPushNotificationConfig: webhookConfig(url) } };
 }
 
 describe.each(bindings)('a webhook over %s', (binding) => {
@@ -46,13 +36,7 @@ describe.each(bindings)('a webhook over %s', (binding) => {
       TaskState.TASK_STATE_WORKING,
       TaskState.TASK_STATE_COMPLETED,
     ]);
-    for (const { headers } of receiver.accepted) {
-      expect(headers).toMatchObject({
-        authorization: 'Bearer s3cret',
-        'x-a2a-notification-token': 'known to us',
-        'content-type': 'application/a2a+json',
-      });
-    }
+    assertAuthorized(receiver, 'application/a2a+json');
   });
 
   it('that is told everything can make the task of it', async () => {
@@ -76,9 +60,9 @@ describe.each(bindings)('a webhook over %s', (binding) => {
     await using receiver = await receiveWebhooks();
     const client = await connect(server.url, binding);
     const { id: taskId } = await sendTask(client, message('/stream 1000 20', { returnImmediately: true }));
-    const first = configOf(receiver.url, { taskId, id: 'one' });
+    const first = webhookConfig(receiver.url, { taskId, id: 'one' });
     expect(await client.createTaskPushNotificationConfig(first)).toEqual(first);
-    const unnamed = configOf(receiver.url, { taskId, token: '', authentication: undefined });
+    const unnamed = webhookConfig(receiver.url, { taskId, token: '', authentication: undefined });
     const named = await client.createTaskPushNotificationConfig(unnamed);
     expect(named).toEqual({ ...unnamed, id: taskId });
     expect(await client.getTaskPushNotificationConfig({ tenant: '', taskId, id: 'one' })).toEqual(first);

@@ -5,6 +5,7 @@ import type { ClientSide } from '../../adapters/acp/version.ts';
 import type { Attachment } from '../../src/attachment.ts';
 import { systemClock } from '../../src/clock.ts';
 import { HeldChannel, KeepingHandler } from '../support/acp-channel.ts';
+import { clientRequests } from '../support/acp-client.ts';
 import { assertValid, type Definition } from '../support/acp-schema.ts';
 
 const none: ClientSide & { readonly clientId: string } = {
@@ -20,16 +21,6 @@ const none: ClientSide & { readonly clientId: string } = {
   hasBooleanOptions: false,
 };
 const all = { ...none, readsFiles: true, writesFiles: true, runsCommands: true };
-
-const definitions: Readonly<Record<string, Definition>> = {
-  'fs/read_text_file': 'ReadTextFileRequest',
-  'fs/write_text_file': 'WriteTextFileRequest',
-  'terminal/create': 'CreateTerminalRequest',
-  'terminal/output': 'TerminalOutputRequest',
-  'terminal/wait_for_exit': 'WaitForTerminalExitRequest',
-  'terminal/kill': 'KillTerminalRequest',
-  'terminal/release': 'ReleaseTerminalRequest',
-};
 
 interface Asked {
   readonly id: number;
@@ -49,7 +40,7 @@ class AnsweringChannel extends HeldChannel {
   override send(message: object): void {
     super.send(message);
     const { id, method, params } = message as Asked;
-    assertValid(definitions[method] as Definition, params);
+    assertValid(clientRequests[method] as Definition, params);
     const answer = this.#answers[method];
     const said =
       answer instanceof RpcError ? { error: { code: answer.code, message: answer.message } } : { result: answer };
