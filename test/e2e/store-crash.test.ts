@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { text as textOf } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
@@ -38,8 +37,8 @@ test(
     for (let round = 0; round < rounds; round++) {
       const [generationChars, directCommits, killAfter] = [2 ** (8 + random(12)), 1 + random(60), random(300)];
       const args = [directory.path, round, generationChars, directCommits];
-      const { lines, exit } = await write(args, { killAfter });
-      expect(exit).toEqual([null, 'SIGKILL']);
+      const { lines, errors, exit } = await write(args, { killAfter });
+      expect(exit, errors).toEqual([null, 'SIGKILL']);
       before = await assertKept(directory.path, before, lines);
     }
   },
@@ -105,11 +104,17 @@ async function write(
   const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
   const errors = textOf(child.stderr);
   const lines: Line[] = [];
-  for await (const text of createInterface(child.stdout)) {
-    const line = JSON.parse(text) as Line;
-    lines.push(line);
-    if (line.opened !== undefined) await whenOpen?.(child.pid);
-    if (killAfter !== undefined && lines.length === killAfter + 1) child.kill('SIGKILL');
+  let cut = '';
+  for await (const chunk of child.stdout.setEncoding('utf8')) {
+    const texts = (cut + String(chunk)).split('\n');
+    // What its end cut off within a line, it has not said.
+    cut = texts.pop() ?? '';
+    for (const text of texts) {
+      const line = JSON.parse(text) as Line;
+      lines.push(line);
+      if (line.opened !== undefined) await whenOpen?.(child.pid);
+      if (killAfter !== undefined && lines.length === killAfter + 1) child.kill('SIGKILL');
+    }
   }
   return { lines, errors: await errors, exit: await exited };
 }

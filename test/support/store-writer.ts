@@ -1,6 +1,5 @@
 // A process that writes to a file store until it is killed: turns and appends on several threads at once. It prints a
 // line for each that was acknowledged, after that, and never otherwise.
-import { writeSync } from 'node:fs';
 import { systemClock } from '../../src/clock.ts';
 import type { Store } from '../../src/mailbox/store.ts';
 import { FileStore } from '../../src/stores/file-store.ts';
@@ -10,7 +9,8 @@ const [directory = '', round = '', generationChars = '', directCommits = ''] = p
 const threads = ['a', 'b', 'c', 'd', 'e', 'f'];
 
 function say(line: object): void {
-  writeSync(1, `${JSON.stringify(line)}\n`);
+  // Not a plain write to the descriptor: starting a worker made that one non-blocking, and it throws when a reader lags.
+  process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
 /** Turns on one thread, several at a time, each with a record beside its event. */
