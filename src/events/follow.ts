@@ -5,6 +5,7 @@ import { deferred } from '../deferred.ts';
 import { Fault } from '../fault.ts';
 import type { Lane } from '../lane/lane.ts';
 import type { Store } from '../mailbox/store.ts';
+import { threadName } from '../thread-name.ts';
 
 const pageSize = 250;
 
@@ -31,7 +32,7 @@ export class Followers {
     this.#clock = clock;
     this.#fallbackMs = fallbackMs;
     this.#unwatch = store.watch((thread) => {
-      if (this.#sleepers.size > 0) this.#wake(keyOf(thread));
+      if (this.#sleepers.size > 0) this.#wake(threadName(thread));
     });
   }
 
@@ -45,7 +46,7 @@ export class Followers {
     signal: AbortSignal,
   ): AsyncGenerator<readonly RunEvent[], void, void> {
     const { logId } = await this.#laneAt(thread, after);
-    const key = keyOf(thread);
+    const key = threadName(thread);
     let at = after;
     let sleep: Sleep | undefined;
     const wake = (): void => {
@@ -129,9 +130,4 @@ export class Followers {
 
 function tooOld(): Fault {
   return new Fault('cursor-expired', 'the log does not go back that far');
-}
-
-/** A thread's name as one text, for maps. */
-export function keyOf(thread: ThreadKey): string {
-  return JSON.stringify([thread.scope, thread.threadId]);
 }

@@ -1,7 +1,7 @@
 import type { Actor, ThreadKey } from '../../schemas/id.ts';
 import type { Attachment } from '../attachment.ts';
-import { keyOf } from '../events/follow.ts';
 import { Fault } from '../fault.ts';
+import { threadName } from '../thread-name.ts';
 
 /** The live clients of threads; in memory alone. */
 export class Attachments {
@@ -9,7 +9,7 @@ export class Attachments {
 
   /** One of an actor's that comes back under its name takes the place of the one before it. */
   add(thread: ThreadKey, actor: Actor, attachment: Attachment): Disposable {
-    const key = keyOf(thread);
+    const key = threadName(thread);
     const name = nameOf(actor, attachment.id);
     const attached = this.#threads.get(key) ?? new Map<string, Attachment>();
     this.#threads.set(key, attached.set(name, attachment));
@@ -23,7 +23,7 @@ export class Attachments {
 
   /** The actor's client of that name; when it is not there, one whose every call fails. */
   get(thread: ThreadKey, actor: Actor, id: string): Attachment {
-    return this.#threads.get(keyOf(thread))?.get(nameOf(actor, id)) ?? goneClient(id);
+    return this.#threads.get(threadName(thread))?.get(nameOf(actor, id)) ?? goneClient(id);
   }
 }
 

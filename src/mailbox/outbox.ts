@@ -3,7 +3,7 @@ import type { RunEvent } from '../../schemas/run-event.ts';
 import type { PushTarget, Subscription } from '../../schemas/subscription.ts';
 import type { Clock } from '../clock.ts';
 import { deferred } from '../deferred.ts';
-import { type Followers, keyOf } from '../events/follow.ts';
+import type { Followers } from '../events/follow.ts';
 import { Fault } from '../fault.ts';
 import type { Pusher, PushRequest, ThreadView } from '../gateway.ts';
 import type { Ids } from '../ids.ts';
@@ -13,6 +13,7 @@ import { isWanted, shown } from '../lane/subscriptions.ts';
 import type { Log } from '../log.ts';
 import type { NotificationTokens } from '../push/notification-tokens.ts';
 import type { PushMessage, PushSender, Sent } from '../push/sender.ts';
+import { threadName } from '../thread-name.ts';
 import { Slots } from './slots.ts';
 import type { Store } from './store.ts';
 
@@ -112,7 +113,7 @@ export class Outbox {
   /** Follows what is there to be followed, and lets go of what is not any more. Undefined: the thread is gone. */
   observe(thread: ThreadKey, lane: Lane | undefined): void {
     if (lane?.subscriptions === undefined && this.#followed.size === 0) return;
-    const key = keyOf(thread);
+    const key = threadName(thread);
     const { subscriptions = [], lastMs = 0 } = lane ?? {};
     const followed = this.#followed.get(key);
     for (const [id, following] of followed ?? []) {
@@ -159,7 +160,7 @@ export class Outbox {
       ceasing,
       ending,
     };
-    const key = keyOf(thread);
+    const key = threadName(thread);
     const here = this.#followed.get(key) ?? new Map<string, Following>();
     this.#followed.set(key, here.set(id, following));
     const work = this.#follow(following, isOurs ? undefined : claim?.token).then(

@@ -4,7 +4,6 @@ import type { Json } from '../../schemas/json.ts';
 import type { Agent } from '../agents/agent.ts';
 import type { Attachment } from '../attachment.ts';
 import type { Clock } from '../clock.ts';
-import { keyOf } from '../events/follow.ts';
 import type { RecorderLimits } from '../events/recorder.ts';
 import { Fault } from '../fault.ts';
 import type { Ids } from '../ids.ts';
@@ -12,6 +11,7 @@ import type { Command, CommandType, Outcomes, Rules, Started, Written } from '..
 import { type Lane, type LaneClaim, nextDispatch, wakeAtMs } from '../lane/lane.ts';
 import { step } from '../lane/step.ts';
 import type { Log } from '../log.ts';
+import { threadName } from '../thread-name.ts';
 import { Attempt, type Ended, writtenOf } from './attempt.ts';
 import { readBrief } from './brief.ts';
 import { Slots } from './slots.ts';
@@ -206,9 +206,9 @@ export class Runner {
     const ticked = new Set<string>();
     for (let limit = batch; this.#mode === 'running';) {
       const due = await store.due(clock.now(), limit);
-      const fresh = due.filter((thread) => !ticked.has(keyOf(thread)));
+      const fresh = due.filter((thread) => !ticked.has(threadName(thread)));
       for (const thread of fresh) {
-        ticked.add(keyOf(thread));
+        ticked.add(threadName(thread));
         await this.#isolated(thread, () => this.turn(thread, { type: 'tick' }));
       }
       if (due.length < limit) return;
@@ -256,13 +256,13 @@ export class Runner {
   async #claimOne(missed: Set<string>): Promise<Taken> {
     const [ready] = await this.#ports.store.ready(this.#readyCursor, 1);
     if (ready === undefined) this.#starved = false;
-    if (ready === undefined || missed.has(keyOf(ready.thread))) return 'nothing';
+    if (ready === undefined || missed.has(threadName(ready.thread))) return 'nothing';
     const { thread, cursor } = ready;
     this.#readyCursor = cursor;
     const offer = this.#offer();
     const claimed = await this.#isolated(thread, () => this.turn(thread, { type: 'claim', offer }));
     if (claimed?.started === undefined) {
-      missed.add(keyOf(thread));
+      missed.add(threadName(thread));
       return 'miss';
     }
     this.#execute(thread, claimed.started);
@@ -313,7 +313,7 @@ export class Runner {
         return decided;
       });
       this.#ports.onLane(thread, after);
-      if (after === undefined) this.#attempts.get(keyOf(thread))?.observe(undefined);
+      if (after === undefined) this.#attempts.get(threadName(thread))?.observe(undefined);
       else this.#observe(thread, after);
       return outcome;
     } catch (error) {
@@ -324,7 +324,7 @@ export class Runner {
   }
 
   #observe(thread: ThreadKey, lane: Lane): void {
-    this.#attempts.get(keyOf(thread))?.observe(lane);
+    this.#attempts.get(threadName(thread))?.observe(lane);
     if (this.#mode !== 'running') return;
     const wake = wakeAtMs(lane);
     if (wake !== undefined) this.#timer.arm(wake);
@@ -356,7 +356,7 @@ export class Runner {
   }
 
   async #attemptRun(thread: ThreadKey, started: Started): Promise<void> {
-    const key = keyOf(thread);
+    const key = threadName(thread);
     let ended: Ended;
     let attempt: Attempt | undefined;
     let state: Json = started.fresh?.state ?? {};

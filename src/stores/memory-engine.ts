@@ -30,7 +30,7 @@ interface MemoryThread {
 export class MemoryEngine implements Engine {
   readonly #threads = new Map<number, MemoryThread>();
   readonly #ids = new Map<Scope, Map<string, number>>();
-  /** Where runs and tickets are, by scope, kind and id: each request of one looks there. */
+  /** Where runs and tickets are: each request of one looks there. */
   readonly #places = new Map<string, StoredThread>();
   #lastId = 0;
 
@@ -244,7 +244,7 @@ export class MemoryEngine implements Engine {
 }
 
 function placeOf(scope: Scope, kind: RecordKind, id: string): string {
-  return JSON.stringify([scope, kind, id]);
+  return `${scope.length}:${scope}${kind}/${id}`;
 }
 
 function firstBehind(after: string, names: readonly string[]): string | undefined {

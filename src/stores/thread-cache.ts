@@ -1,10 +1,10 @@
 import type { ThreadKey } from '../../schemas/id.ts';
 import { claimOf, type Lane } from '../lane/lane.ts';
+import { threadName } from '../thread-name.ts';
 import type { Call } from './call.ts';
 import type { StoredThread } from './engine.ts';
 import type { LaneIndex } from './lane-index.ts';
 import { Recent } from './recent.ts';
-import { nameOf } from './thread-key.ts';
 
 /** What the store knows of a thread as of its last commit. */
 export interface ThreadImage {
@@ -64,12 +64,12 @@ export class ThreadCache {
   }
 
   find(key: ThreadKey): CachedThread | undefined {
-    return this.#threads.get(nameOf(key));
+    return this.#threads.get(threadName(key));
   }
 
   /** The thread, now the last used. */
   use(key: ThreadKey): CachedThread {
-    const name = nameOf(key);
+    const name = threadName(key);
     let thread = this.#threads.get(name);
     if (thread === undefined)
       thread = { key, image: undefined, recent: new Recent(), calls: [], state: 'idle', bytes: 0 };
