@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Json } from '../../schemas/json.ts';
 import type { Message } from '../../schemas/message.ts';
 import type { Decision, Question, Ticket } from '../../schemas/ticket.ts';
@@ -71,7 +71,7 @@ export class AttemptContext implements RunContext {
 
   id(key: string): string {
     const { runId, turn } = this.#owner.started;
-    const digest = createHash('sha256').update(`${runId}\0${turn}\0${key}`).digest('hex');
+    const digest = hash('sha256', `${runId}\0${turn}\0${key}`);
     return `itm_${digest.slice(0, 24)}`;
   }
 
@@ -284,7 +284,7 @@ function decisionsOf(tickets: readonly (Ticket | undefined)[]): readonly Decisio
 }
 
 function digestOf(questions: readonly Question[]): string {
-  return createHash('sha256').update(JSON.stringify(questions)).digest('hex');
+  return hash('sha256', JSON.stringify(questions));
 }
 
 /** A call that nobody answered gets a result that says so, right behind its message: models refuse dangling calls. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { ActivationRequest } from '../../schemas/activation.ts';
 import { type Principal, ThreadId } from '../../schemas/id.ts';
 import type { MessageInput } from '../../schemas/message.ts';
@@ -32,7 +32,7 @@ export function prepare(principal: Principal, submission: Submission): Prepared 
   assertName('key', ActivationRequest.shape.key.safeParse(submission.key).success);
   const whole: ActivationRequest = { ...submission, scope: principal.scope, actor: principal.actor };
   const text = JSON.stringify({ ...whole, trace: undefined, attachmentId: undefined });
-  const digest = createHash('sha256').update(text).digest('base64url');
+  const digest = hash('sha256', text, 'base64url');
   const blobs = new Map<string, string>();
   const messages =
     text.length > maxInlineChars ? whole.messages.map((message) => setApart(message, blobs)) : whole.messages;
@@ -53,7 +53,7 @@ function setApart(message: MessageInput, blobs: Map<string, string>): MessageInp
   const parts = message.parts.map((part): Part => {
     if (!isLarge(part)) return part;
     const { data } = part.source;
-    const blob = createHash('sha256').update(data).digest('hex');
+    const blob = hash('sha256', data);
     blobs.set(blob, data);
     return { ...part, source: { at: 'blob', blob }, size: Math.floor((data.length * 3) / 4) };
   });
