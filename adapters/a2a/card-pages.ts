@@ -42,16 +42,17 @@ export function cardAt(pathname: string): Wanted | undefined {
   return segment === undefined ? undefined : { is: 'card', agentId: decodeSegment(segment) };
 }
 
-/** Cards change with the configuration alone, which is read at start: each is encoded once. */
+/** Cards change with the configuration alone, which is read at start: each is made, and encoded, once. */
 export class CardPages {
   readonly #options: CardPagesOptions;
   readonly #lastModified: string;
+  readonly #cards = new Map<string, AgentCard>();
   readonly #pages = new Map<string, Page>();
   readonly #signed = new Map<string, AgentCard>();
   readonly #extended: Readonly<Record<Version, (agent: Agent) => Promise<AgentCard>>> = {
     '1.0': (agent) => this.#signedCard(agent),
     // The SDK makes another card of it on its way out, of which no signature would be true.
-    '0.3': (agent) => Promise.resolve(this.#cardOf(agent)),
+    '0.3': (agent) => Promise.resolve(this.plain(agent)),
   };
 
   constructor(options: CardPagesOptions) {
@@ -112,19 +113,24 @@ export class CardPages {
     const { signing } = this.#options;
     const known = this.#signed.get(agent.id);
     if (known !== undefined) return known;
-    const card = this.#cardOf(agent);
+    const card = this.plain(agent);
     const signed = signing === undefined ? card : { ...card, ...(await signaturesOf(encodeCard(card), card, signing)) };
     this.#signed.set(agent.id, signed);
     return signed;
   }
 
-  #cardOf(agent: Agent): AgentCard {
-    return cardOf(agent, this.#options.surroundings());
+  /** For everyone, as it is before it is signed. */
+  plain(agent: Agent): AgentCard {
+    const known = this.#cards.get(agent.id);
+    if (known !== undefined) return known;
+    const card = cardOf(agent, this.#options.surroundings());
+    this.#cards.set(agent.id, card);
+    return card;
   }
 
   async #encode(agent: Agent, shape: '1.0' | 'hybrid'): Promise<object> {
     const { signing } = this.#options;
-    const card = this.#cardOf(agent);
+    const card = this.plain(agent);
     const served = shape === '1.0' ? encodeCard(card) : await encodeHybridCard(card);
     return signing === undefined ? served : { ...served, ...(await signaturesOf(served, card, signing)) };
   }

@@ -4,7 +4,7 @@ import type { Log } from '../../src/adapter.ts';
 import { Fault } from '../../src/fault.ts';
 import { traceOf } from '../../src/trace-context.ts';
 import { Call } from './call.ts';
-import { cardOf, type CardSurroundings } from './card.ts';
+import type { CardSurroundings } from './card.ts';
 import { CardPages } from './card-pages.ts';
 import { Contexts } from './contexts.ts';
 import { Handler } from './handler.ts';
@@ -92,7 +92,7 @@ export class Handlers {
       tasks,
       push: new PushConfigs({ gateway, tasks, events: push }),
       contexts: new Contexts({ gateway, agentId, whenWaiting }),
-      card: () => cardOf(agent, this.surroundings),
+      card: () => this.cards.plain(agent),
       extendedCard: (version) => this.cards.extended(agent, version),
       whenBusy,
       maxWaitMs,
