@@ -254,9 +254,11 @@ export class Runner {
 
   /** Takes the slot, misses a thread that could not be claimed, or finds nothing but such. */
   async #claimOne(missed: Set<string>): Promise<Taken> {
-    const [ready] = await this.#ports.store.ready(this.#readyCursor, 1);
-    if (ready === undefined) this.#starved = false;
-    if (ready === undefined || missed.has(threadName(ready.thread))) return 'nothing';
+    // One more than were missed: those stay first among their actor's.
+    const found = await this.#ports.store.ready(this.#readyCursor, missed.size + 1);
+    if (found.length === 0) this.#starved = false;
+    const ready = found.find(({ thread }) => !missed.has(threadName(thread)));
+    if (ready === undefined) return 'nothing';
     const { thread, cursor } = ready;
     this.#readyCursor = cursor;
     const offer = this.#offer();

@@ -193,31 +193,39 @@ test(
   },
 );
 
-test('a ready thread that cannot be read holds up no other', { tags: 'unreadable-work-holds-up-nobody' }, async () => {
-  const base = new MemoryStore({ clock: systemClock });
-  const first = await open(talker, { store: base });
-  await first.mailbox.stop();
-  const seeded = await open(
-    scripted(async function* () {
-      await new Promise(() => undefined);
-      yield* [];
-    }),
-    { store: base, limits: { maxRunning: 1, shutdownGraceMs: 0 } },
+for (const actors of ['one actor', 'several']) {
+  test(
+    `a ready thread that cannot be read holds up no other, of ${actors}`,
+    { tags: 'unreadable-work-holds-up-nobody' },
+    async () => {
+      const base = new MemoryStore({ clock: systemClock });
+      const seeded = await open(
+        scripted(async function* () {
+          await new Promise(() => undefined);
+          yield* [];
+        }),
+        { store: base, limits: { maxRunning: 1, shutdownGraceMs: 0 } },
+      );
+      const names = ['ann', 'bob', 'cid', 'dan'];
+      for (const name of names) {
+        const actor = actors === 'several' ? name : 'ann';
+        await seeded.mailbox.submit({ scope: 'local', actor }, submission(name, { threadId: name }));
+      }
+      await seeded.mailbox.stop();
+      const store = patched(base, {
+        update: (thread, decide) =>
+          thread.threadId === 'bob'
+            ? Promise.reject(new Fault('record-unreadable', 'the lane cannot be read'))
+            : base.update(thread, decide),
+      });
+      const quick = scripted(async function* (_, context) {
+        yield* say(context, 'a', 'done');
+        await Promise.resolve();
+      });
+      const { seen } = await open(quick, { store, limits: { wakeFallbackMs: 3_600_000 } });
+      for (const threadId of names.filter((name) => name !== 'bob')) {
+        expect(await seen('run.finished', 1, threadId)).toMatchObject({ threadId });
+      }
+    },
   );
-  for (const actor of ['ann', 'bob', 'cid']) {
-    await seeded.mailbox.submit({ scope: 'local', actor }, submission(actor, { threadId: actor }));
-  }
-  await seeded.mailbox.stop();
-  const store = patched(base, {
-    update: (thread, decide) =>
-      thread.threadId === 'bob'
-        ? Promise.reject(new Fault('record-unreadable', 'the lane cannot be read'))
-        : base.update(thread, decide),
-  });
-  const quick = scripted(async function* (_, context) {
-    yield* say(context, 'a', 'done');
-    await Promise.resolve();
-  });
-  const { seen } = await open(quick, { store, limits: { wakeFallbackMs: 3_600_000 } });
-  for (const threadId of ['ann', 'cid']) expect(await seen('run.finished', 1, threadId)).toMatchObject({ threadId });
-});
+}
