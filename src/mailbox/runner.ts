@@ -44,6 +44,12 @@ export interface RunnerPorts {
 /** A command that brings in a request, without what the runner adds. */
 type Asking<Type extends 'accept' | 'redrive'> = Omit<Command<Type>, 'offer' | 'waitsInAll'>;
 
+/** Work on a thread that must be done sooner or later. */
+interface Refused {
+  readonly thread: ThreadKey;
+  readonly work: () => Promise<unknown>;
+}
+
 /** What became of a slot that was to be filled. */
 type Taken = 'slot' | 'miss' | 'nothing';
 
@@ -62,8 +68,8 @@ export class Runner {
   readonly #timer: WakeTimer;
   readonly #owner: string;
   readonly #attempts = new Map<string, Attempt>();
-  /** Claims of ours that nobody executes any more and that the store refused to let go of. */
-  readonly #stranded = new Map<string, { readonly thread: ThreadKey; readonly token: string }>();
+  /** What the store has refused for now, and nothing but a sweep would try again. */
+  readonly #refused = new Map<string, Refused>();
   /** What is under way; stopping waits for it. None of it rejects. */
   readonly #underWay = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
@@ -140,7 +146,7 @@ export class Runner {
     for (let after: ThreadKey | undefined; this.#mode === 'running';) {
       const threads = await store.held(after, batch);
       for (const thread of threads) {
-        await this.#isolated(thread, async () => {
+        await this.#untilTaken(`recovery of ${threadName(thread)}`, thread, async () => {
           const lane = await store.findLane(thread);
           const phase = lane?.open?.phase;
           if (lane?.subscriptions !== undefined) this.#ports.onLane(thread, lane);
@@ -185,12 +191,9 @@ export class Runner {
   async #sweepOnce(): Promise<void> {
     const { store } = this.#ports;
     await this.#tickDue();
-    for (const { thread, token } of this.#stranded.values()) {
-      await this.#isolated(thread, async () => {
-        await this.turn(thread, { type: 'release', token });
-        this.#stranded.delete(token);
-      });
-    }
+    const refused = [...this.#refused];
+    this.#refused.clear();
+    for (const [name, { thread, work }] of refused) await this.#untilTaken(name, thread, work);
     for (const attempt of this.#attempts.values()) {
       await this.#isolated(attempt.thread, async () => {
         attempt.observe(await store.findLane(attempt.thread));
@@ -281,6 +284,18 @@ export class Runner {
     }
   }
 
+  /** As `#isolated`; what the store has no room for now is tried again by each sweep. */
+  async #untilTaken(name: string, thread: ThreadKey, work: Refused['work']): Promise<void> {
+    await this.#isolated(thread, async () => {
+      try {
+        await work();
+      } catch (error) {
+        if (isRefusal(error)) this.#refused.set(name, { thread, work });
+        throw error;
+      }
+    });
+  }
+
   #offer(): LaneClaim {
     return { token: this.#ports.ids.next('clm'), owner: this.#owner };
   }
@@ -330,7 +345,9 @@ export class Runner {
     if (this.#mode !== 'running') return;
     const wake = wakeAtMs(lane);
     if (wake !== undefined) this.#timer.arm(wake);
-    if (lane.open?.phase.is === 'ending') void this.#tracked(this.#isolated(thread, () => this.#finish(thread)));
+    if (lane.open?.phase.is === 'ending') {
+      void this.#tracked(this.#untilTaken(`end of ${threadName(thread)}`, thread, () => this.#finish(thread)));
+    }
     const next = nextDispatch(lane);
     if (next !== undefined && next.availableAtMs <= lane.lastMs) {
       this.#starved = true;
@@ -350,8 +367,8 @@ export class Runner {
   #execute(thread: ThreadKey, started: Started): void {
     const executed = this.#attemptRun(thread, started).catch((error: unknown) => {
       const { runId, token } = started;
-      const { code } = Fault.from(error);
-      if (code === 'store-failed' || code === 'disk-low') this.#stranded.set(token, { thread, token });
+      const release = (): Promise<object> => this.turn(thread, { type: 'release', token });
+      if (isRefusal(error)) this.#refused.set(`release of ${token}`, { thread, work: release });
       this.#ports.log.error({ thread, runId, error }, 'an attempt could not be settled');
     });
     void this.#tracked(executed);
@@ -441,6 +458,12 @@ export class Runner {
     const state = (await store.findRecord(thread, 'thread', ''))?.state ?? {};
     return writtenOf(view, open.agentId, state);
   }
+}
+
+/** Whether the store, as it is now, takes no writes at all. */
+function isRefusal(error: unknown): boolean {
+  const { code } = Fault.from(error);
+  return code === 'store-failed' || code === 'disk-low';
 }
 
 /** Aborted, it was told to stop: what the lane decided then stands, whatever is said here. */

@@ -126,18 +126,22 @@ test(
   },
 );
 
+/** A store over another that takes no writes while `isLow` says so. */
+function lowWhile(base: Store, isLow: () => boolean): Store {
+  const low = (): Promise<never> => Promise.reject(new Fault('disk-low', 'the disk is full'));
+  return patched(base, {
+    update: (...args: Parameters<Store['update']>) => (isLow() ? low() : base.update(...args)) as never,
+    append: (...args) => (isLow() ? low() : base.append(...args)),
+    health: () => (isLow() ? { is: 'read-only', why: 'the disk is full' } : { is: 'open' }),
+  });
+}
+
 test(
   'a run whose end the disk had no room for goes on when it has',
   { tags: 'unsettled-end-is-settled-later' },
   async () => {
-    const base = new MemoryStore({ clock: systemClock });
     let isLow = false;
-    const low = (): Promise<never> => Promise.reject(new Fault('disk-low', 'the disk is full'));
-    const store = patched(base, {
-      update: (...args: Parameters<Store['update']>) => (isLow ? low() : base.update(...args)) as never,
-      append: (...args) => (isLow ? low() : base.append(...args)),
-      health: () => (isLow ? { is: 'read-only', why: 'the disk is full' } : { is: 'open' }),
-    });
+    const store = lowWhile(new MemoryStore({ clock: systemClock }), () => isLow);
     const agent = scripted(async function* (_, context) {
       isLow = context.attempt === 1;
       yield* say(context, 'a', 'text');
@@ -148,6 +152,57 @@ test(
     await until('the trouble', () => logged.some(({ message }) => message.includes('could not be settled')));
     isLow = false;
     expect(await seen('run.finished')).toMatchObject({ outcome: { type: 'completed' }, attempt: 2 });
+  },
+);
+
+test(
+  'a cancelled run that the disk had no room to finish ends when it has',
+  { tags: 'unsettled-end-is-settled-later' },
+  async () => {
+    const base = new MemoryStore({ clock: systemClock });
+    const phaseOf = async (): Promise<string | undefined> =>
+      (await base.findLane({ scope: 'local', threadId: 't' }))?.open?.phase.is;
+    let [isFull, refusals] = [false, 0];
+    const low = lowWhile(base, () => isFull);
+    const store = patched(low, {
+      update: async (thread, decide) => {
+        // Full from when the outcome is decided on.
+        if (refusals === 0 && (await phaseOf()) === 'ending') isFull = true;
+        if (isFull) refusals += 1;
+        return low.update(thread, decide);
+      },
+    });
+    const failing = scripted(async function* (_, context) {
+      yield* say(context, 'a', 'text');
+      await Promise.reject(new Fault('agent-failed', 'again'));
+    });
+    const backoff = { backoffBaseMs: 1_000_000, backoffCapMs: 1_000_000 };
+    const fixture = await open(failing, { store, limits: { ...backoff, wakeFallbackMs: 20 } });
+    const { runId } = await fixture.submit('one');
+    await fixture.seen('run.retrying');
+    await fixture.mailbox.runs.cancel(caller, runId);
+    await until('the trouble', () => refusals > 0);
+    isFull = false;
+    expect(await fixture.seen('run.finished')).toMatchObject({ outcome: { type: 'cancelled' } });
+  },
+);
+
+test(
+  'what a start on a full disk could not take over is taken over when there is room',
+  { tags: 'recovery-reaches-every-thread' },
+  async () => {
+    const base = new MemoryStore({ clock: systemClock });
+    const hanging = scripted(async function* () {
+      await new Promise(() => undefined);
+      yield* [];
+    });
+    const dead = await open(hanging, { store: base });
+    await dead.submit('one');
+    let isFull = true;
+    const store = lowWhile(base, () => isFull);
+    const { seen } = await open(talker, { store, limits: { wakeFallbackMs: 20 } });
+    isFull = false;
+    expect(await seen('run.waiting')).toMatchObject({ attempt: 2 });
   },
 );
 
