@@ -62,6 +62,8 @@ export class Followers {
           sleep?.end();
           sleep = undefined;
           if (first.seq !== at + 1) throw tooOld();
+          // Read before this look: of a log that is the thread's still, it was the log's own.
+          await this.#laneAt(thread, at, logId);
           at = last.seq;
           yield page;
         } else if (at < (await this.#laneAt(thread, at, logId)).head) {

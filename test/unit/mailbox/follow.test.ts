@@ -52,6 +52,20 @@ test('a follower that sleeps ends when it is aborted, and when the gateway stops
   expect(await left).toEqual({ done: true, value: undefined });
 });
 
+test('a follower that was away while its thread was made anew, and grew beyond it, is told so', async () => {
+  const { mailbox, submit, seen, events } = await open(quick);
+  await submit('one');
+  await seen('run.finished');
+  const pages = mailbox.follow(alice, 't', 0, new AbortController().signal)[Symbol.asyncIterator]();
+  const { value: first } = (await pages.next()) as { value: readonly RunEvent[] };
+  await mailbox.threads.remove(alice, 't', { children: 'refuse', force: false });
+  await submit('two');
+  await submit('three');
+  await seen('run.finished', 2);
+  expect((await events()).length).toBeGreaterThan(first.length);
+  await expect(pages.next()).rejects.toMatchObject({ code: 'cursor-expired' });
+});
+
 test('a follower of a thread that is dropped, or made anew, is told so', async () => {
   for (const again of [false, true]) {
     const { mailbox, store, clock, submit } = await ended();
