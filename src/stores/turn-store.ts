@@ -242,14 +242,16 @@ export class TurnStore implements Store {
   async readEvents(key: ThreadKey, after: number, limit: number): Promise<readonly RunEvent[]> {
     this.#assertReadable();
     const cached = this.#cache.find(key);
-    if (cached?.image !== undefined && after >= cached.image.head) return [];
+    // The engine may have a commit already that this side has not been told of.
+    const head = cached?.image?.head ?? Number.POSITIVE_INFINITY;
+    if (after >= head) return [];
     const recent = cached?.recent.read(key, after, limit);
     if (recent !== undefined) return recent;
     const thread = this.#find(key);
     const chunks = thread === undefined ? [] : this.#engine.readChunks(thread, after, limit);
     return chunks
       .flatMap((chunk) => parseEvents(chunk.text, { thread: key, kind: 'event', id: String(chunk.first) }))
-      .filter((event) => event.seq > after)
+      .filter(({ seq }) => seq > after && seq <= head)
       .slice(0, limit);
   }
 

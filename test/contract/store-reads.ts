@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
+import { deferred } from '../../src/deferred.ts';
 import type { Lane } from '../../src/lane/lane.ts';
+import type { Engine } from '../../src/stores/engine.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import type { NewStorage } from '../support/open-stores.ts';
 import {
@@ -51,6 +53,31 @@ export function storeReads(newStorage: NewStorage): void {
     await check(again);
     await again.update(thread, note(thread, 'more'));
     expect((await again.readEvents(thread, 118, 10)).map((one) => one.seq)).toEqual([119, 120, 121]);
+  });
+
+  test('a log does not go beyond its lane while the end of a commit has not been told', async () => {
+    await using storage = await newStorage();
+    const clock = new ManualClock();
+    const first = await storage.open({ clock });
+    await first.update(thread, note(thread, 'one'));
+    await first.close();
+    const [kept, told] = [deferred(), deferred()];
+    const wrap = (engine: Engine): Engine =>
+      withCommit(engine, async (changes) => {
+        await engine.commit(changes);
+        kept.resolve();
+        await told.promise;
+      });
+    await using store = await storage.open({ clock, wrap });
+    expect(await noticesOf(store, thread)).toEqual(['one']);
+    expect(await store.findLane(thread)).toMatchObject({ head: 1 });
+    const second = store.update(thread, note(thread, 'two'));
+    await kept.promise;
+    expect(await noticesOf(store, thread)).toEqual(['one']);
+    expect(await store.findLane(thread)).toMatchObject({ head: 1 });
+    told.resolve();
+    expect(await second).toBe(2);
+    expect(await noticesOf(store, thread)).toEqual(['one', 'two']);
   });
 
   test('every reader at every moment sees a prefix of the log', async () => {
@@ -274,5 +301,16 @@ export function storeReads(newStorage: NewStorage): void {
       await store.purge(9, 4),
     ];
     expect(evicted).toEqual([4, 4, 2, 0]);
+  });
+}
+
+/** The engine with commits of the test's own. */
+function withCommit(engine: Engine, commit: Engine['commit']): Engine {
+  return new Proxy(engine, {
+    get: (_, name) => {
+      if (name === 'commit') return commit;
+      const member = engine[name as keyof Engine] as (...args: unknown[]) => unknown;
+      return member.bind(engine);
+    },
   });
 }
