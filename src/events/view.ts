@@ -293,7 +293,8 @@ function fold(view: RunView, body: EventBody): void {
     case 'message.added': {
       const { seq: _, ...message } = body.message;
       const { activation } = body;
-      view.items.set(message.id, { kind: 'message', id: message.id, message, activation, final: true, ended: true });
+      const id = placeOfMessage(view, message.id);
+      view.items.set(id, { kind: 'message', id, message, activation, final: true, ended: true });
       return;
     }
     case 'run.started': {
@@ -354,11 +355,22 @@ function fold(view: RunView, body: EventBody): void {
   }
 }
 
+/** Its own id; a client may have given one that an item of the run has, which stays what it is. */
+function placeOfMessage(view: RunView, id: MessageId): ItemId {
+  const known = view.items.get(id);
+  return known === undefined || known.kind === 'message' ? id : `${id}\u0000message`;
+}
+
+/** Whether a message that came from outside is in the view. */
+export function hasMessage(view: RunView, id: MessageId): boolean {
+  return view.items.get(placeOfMessage(view, id)) !== undefined;
+}
+
 function foldResult(view: RunView, body: EventBody & { type: 'tool.result' }): void {
   const { id, messageId, status, parts, error } = body;
   const result = { messageId, status, parts, error, final: false };
-  // A client answers a call of an earlier run; the rules have recorded its message.
-  if (body.origin === 'client' && !view.items.has(id)) return;
+  // A client answers a call of an earlier run, whatever has its id here; the rules have recorded its message.
+  if (body.origin === 'client') return;
   const tool = openItem(view, 'tool', id);
   if (!tool.called) throw misuse(`${id} was not called yet`);
   tool.result = result;

@@ -3,9 +3,9 @@ import type { MessageInput } from '../../schemas/message.ts';
 import type { ActivationId } from '../../schemas/id.ts';
 import { Fault } from '../fault.ts';
 import type { Command, Outcomes, Rules } from './command.ts';
-import { type OpenRun, type QueuedActivation, type QueuedRun, waitingOn } from './lane.ts';
+import { type QueuedActivation, type QueuedRun, waitingOn } from './lane.ts';
 import { type Base, findKnown, reconcile } from './reconcile.ts';
-import { claimNext, enter, givenTo, newRun } from './start.ts';
+import { claimNext, enter, givenTo, isLeftToClient, newRun } from './start.ts';
 import { stopOpen, supersedeQueued } from './stop.ts';
 import { goOnAfterAnswer, resumeBy, tryDecision, waitAgain } from './tickets.ts';
 import { stamp, type Turn } from './turn.ts';
@@ -28,8 +28,11 @@ export function accept(turn: Turn, command: Accept, rules: Rules, isNew: boolean
 
   const { fresh, base } = arrange(turn, request);
   const continues = answersOpen(turn, command, fresh.length > 0);
+  const isInput = !continues && steers(turn, command, base);
   // What a client's copy holds beyond its own words is, here, what the open run has just written.
-  const messages = continues ? fresh.filter((message) => message.role === 'user') : fresh;
+  const messages = continues
+    ? fresh.filter((message) => message.role === 'user')
+    : fresh.filter((message) => !isInput || isOwnWord(turn, request, message));
   const activation: Activation = {
     id,
     door: request.door,
@@ -56,7 +59,14 @@ export function accept(turn: Turn, command: Accept, rules: Rules, isNew: boolean
   turn.put('activation', id, activation);
   const { actor, door, endsAt } = request;
   const queued: QueuedActivation = { id, actor, door, endsAt, bytes: command.bytes };
-  return continues ? attach(turn, command, queued) : enqueue(turn, command, rules, { queued, base });
+  return continues ? attach(turn, command, queued) : enqueue(turn, command, rules, { queued, base, isInput });
+}
+
+/** Not for the open run to have written: what people and frontends say, and results of calls that were left to them. */
+function isOwnWord(turn: Turn, request: ActivationRequest, { role, toolCallId }: MessageInput): boolean {
+  if (request.messagesAre === 'new') return true;
+  if (role === 'tool') return toolCallId !== undefined && isLeftToClient(turn, toolCallId);
+  return role !== 'assistant' && role !== 'reasoning' && role !== 'activity';
 }
 
 function repeated(turn: Turn, activation: Activation, digest: string): Accepted {
@@ -185,11 +195,11 @@ function enqueue(
   turn: Turn,
   command: Accept,
   rules: Rules,
-  accepted: { queued: QueuedActivation; base: Base },
+  accepted: { queued: QueuedActivation; base: Base; isInput: boolean },
 ): Accepted {
   const { lane } = turn;
   const { request } = command;
-  const { queued, base } = accepted;
+  const { queued, base, isInput } = accepted;
   const unknown = command.decisions.map(({ ticketId }) => `no open question has the id ${ticketId}`);
   if (unknown.length > 0)
     turn.put('activation', queued.id, { ...turn.get('activation', queued.id), warnings: unknown });
@@ -210,9 +220,7 @@ function enqueue(
   if (waits && command.waitsInAll >= rules.queueInAll) {
     throw new Fault('too-many', `${rules.queueInAll} requests wait already`);
   }
-  if (open !== undefined && request.whenBusy === 'steer' && takesIt(open, command, base)) {
-    return stage(turn, command, queued);
-  }
+  if (isInput) return stage(turn, command, queued);
   if (interrupts && open !== undefined) stopOpen(turn, rules, { reason: 'interrupted', by: request.actor });
   lane.orders += 1;
   const others = interrupts ? [...lane.queue, ...lane.inputs] : [];
@@ -255,11 +263,12 @@ function addRun(
 }
 
 /**
- * Whether the request may be input of the open run: if its agent takes input in mid-turn, or when the input belongs to
+ * Whether the request becomes input of the open run: if its agent takes input in mid-turn, or when the input belongs to
  * the run and continues it. A turn that runs has one history, so what branches is never its input.
  */
-function takesIt(open: OpenRun, command: Accept, base: Base): boolean {
-  const { bound } = command.request;
+function steers({ lane: { open } }: Turn, command: Accept, base: Base): boolean {
+  const { bound, whenBusy } = command.request;
+  if (open === undefined || whenBusy !== 'steer') return false;
   if (open.agentId !== command.agent.id || base !== undefined) return false;
   if (bound === undefined ? !open.takesInput : bound !== open.runId) return false;
   return open.phase.is !== 'stopping' && open.phase.is !== 'ending';

@@ -124,18 +124,20 @@ function deliveryOf(outcome: Outcome): 'acked' | 'cancelled' | 'dead' {
   }
 }
 
-/** What the run wrote becomes the thread's. Messages that came from outside are there; only their place may differ. */
+/** What the run wrote becomes the thread's. Messages that came through a door are there; only their place may differ. */
 function addMessages(turn: Turn, open: OpenRun, outcome: Outcome, written: Written): void {
   const { lane } = turn;
   const excluded = outcome.type === 'completed' && outcome.stop === 'refusal' ? true : undefined;
   const placed = new Map<MessageId, MessageId>();
+  const found = new Set<MessageId>();
   for (const draft of written.messages) {
     const parentId = draft.parentId === undefined ? undefined : (placed.get(draft.parentId) ?? draft.parentId);
     const known = turn.find('message', draft.id);
-    const isThere = known?.runId === open.runId && !placed.has(draft.id);
+    const isThere = known !== undefined && draft.door !== undefined;
     // An agent may give an id that another message has; that one stays what it is.
     const id = known === undefined || isThere ? draft.id : `${open.runId}:${lane.messages + 1}`;
     if (isThere) {
+      found.add(id);
       if (known.parentId !== parentId || excluded) turn.put('message', id, { ...known, parentId, excluded });
     } else {
       lane.messages += 1;
@@ -146,7 +148,7 @@ function addMessages(turn: Turn, open: OpenRun, outcome: Outcome, written: Writt
     lane.headId = id;
   }
   // Came along with an answer after the run had gathered what it wrote.
-  for (const id of open.entered.filter((one) => !placed.has(one))) {
+  for (const id of open.entered.filter((one) => !found.has(one))) {
     turn.put('message', id, { ...turn.get('message', id), parentId: lane.headId, excluded });
     lane.headId = id;
   }

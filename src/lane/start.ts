@@ -162,7 +162,7 @@ export function enter(turn: Turn, activationId: string, request: ActivationReque
   return added;
 }
 
-function isLeftToClient(turn: Turn, toolCallId: string): boolean {
+export function isLeftToClient(turn: Turn, toolCallId: string): boolean {
   return turn.lane.left?.toolCallIds.includes(toolCallId) === true;
 }
 

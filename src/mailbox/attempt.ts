@@ -7,7 +7,15 @@ import type { RunEventBody } from '../../schemas/run-event.ts';
 import type { Activated, Agent } from '../agents/agent.ts';
 import type { Clock } from '../clock.ts';
 import { Recorder, type RecorderLimits } from '../events/recorder.ts';
-import { discardOf, foldBody, markBoundary, messagesOf, pendingToolCalls, type RunView } from '../events/view.ts';
+import {
+  discardOf,
+  foldBody,
+  hasMessage,
+  markBoundary,
+  messagesOf,
+  pendingToolCalls,
+  type RunView,
+} from '../events/view.ts';
 import { Fault } from '../fault.ts';
 import type { Ids } from '../ids.ts';
 import type { Command, CommandType, Outcomes, Started, Written } from '../lane/command.ts';
@@ -112,7 +120,7 @@ export class Attempt {
 
   /** Whether its view is what the log says; not after events that it took were lost, or others' that it has not read. */
   get isWhole(): boolean {
-    return !this.#broken && this.#entered.every((id) => this.view.items.has(id));
+    return !this.#broken && this.#entered.every((id) => hasMessage(this.view, id));
   }
 
   /** Runs the agent to its end. Never rejects; what the agent wrote is durable then, as far as it could be. */
@@ -223,7 +231,7 @@ export class Attempt {
 
   tookInput(messages: readonly Message[]): void {
     for (const message of messages) {
-      if (!this.view.items.has(message.id)) foldBody(this.view, { type: 'message.added', message });
+      if (!hasMessage(this.view, message.id)) foldBody(this.view, { type: 'message.added', message });
     }
     if (messages.length > 0) markBoundary(this.view);
   }
@@ -231,7 +239,7 @@ export class Attempt {
   /** Reads what came along with answers, so that the agent's history has it. */
   async readEntered(): Promise<void> {
     for (const id of this.#entered) {
-      if (this.view.items.has(id)) continue;
+      if (hasMessage(this.view, id)) continue;
       const message = await this.#ports.store.findRecord(this.thread, 'message', id);
       if (message !== undefined) this.tookInput([message]);
     }

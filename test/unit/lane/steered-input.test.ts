@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { agent, alice, bob, failed, LaneDriver, refusal } from '../../support/lane-driver.ts';
+import { agent, alice, assistant, bob, failed, LaneDriver, refusal, user } from '../../support/lane-driver.ts';
 
 function steered(...texts: readonly string[]): { driver: LaneDriver; token: string; runId: string; ids: string[] } {
   const driver = new LaneDriver();
@@ -86,6 +86,15 @@ describe('pending input', () => {
       expect(driver.history()).toEqual(['user: first', 'user: a', 'user: b', 'user: later']);
     },
   );
+
+  it('is, of a whole copy, what the client says itself', () => {
+    const driver = new LaneDriver();
+    const { token } = driver.start({ messages: [user('first', 'u1')], messagesAre: 'whole' });
+    const seen = [user('first', 'u1'), assistant('half of an ans', 'a1')];
+    driver.accept({ messages: [...seen, user('second', 'u2')], messagesAre: 'whole', whenBusy: 'steer' });
+    expect(driver.do({ type: 'takeInput', token, key: 'input:1' }).messages).toMatchObject([{ id: 'u2' }]);
+    expect(driver.find('message', 'a1')).toBeUndefined();
+  });
 
   it('keeps its place before what was queued after it, however long the run took', () => {
     const { driver, token } = steered('steered');
