@@ -8,6 +8,7 @@ import type { Thread } from '../../schemas/thread.ts';
 import type { Ticket } from '../../schemas/ticket.ts';
 import { Fault } from '../fault.ts';
 import type { MessageDraft } from '../lane/command.ts';
+import type { PatchedField } from '../lane/lane.ts';
 import { applyPatch } from './patch.ts';
 
 interface ItemBase {
@@ -90,7 +91,7 @@ export interface RunView {
   subagents: Map<string, { name: string; state: 'active' | 'ended' }>;
   state: Json;
   /** What the run changed on its thread, beside the state. */
-  changes: Partial<Pick<Thread, 'title' | 'settings' | 'workspace'>>;
+  changes: Partial<Pick<Thread, PatchedField>>;
   /** How many events without an item of their own count so far, by `placeOf`. */
   counts: Record<string, number>;
   /** What is not an item, as of the last boundary. Only who executes the run marks boundaries. */
@@ -121,12 +122,20 @@ export function emptyView(runId: RunId, state: Json = {}): RunView {
   };
 }
 
-/** Folds one event of the view's run in; events of other runs and of the thread alone do nothing. */
+/** Folds one event of the view's run in; events of other runs do nothing. */
 export function foldEvent(view: RunView, event: RunEvent): void {
   view.seq = event.seq;
+  if (event.runId === undefined && event.type === 'thread.changed') overrule(view, event);
   if (event.runId !== view.runId) return;
   if (event.attempt !== undefined) view.attempt = event.attempt;
   foldBody(view, event);
+}
+
+/** What people change on the thread stands over what the run changed before. */
+function overrule({ changes }: RunView, { title, settings, workspace }: EventBody & { type: 'thread.changed' }): void {
+  if (title !== undefined) delete changes.title;
+  if (settings !== undefined) delete changes.settings;
+  if (workspace !== undefined) delete changes.workspace;
 }
 
 /** @throws Fault `agent-protocol`: what came before does not allow this event; the view is unchanged */

@@ -8,7 +8,7 @@ import type { FaultRecord } from '../../schemas/fault.ts';
 import type { PushFilter, PushTarget, Subscription, SubscriptionRecord } from '../../schemas/subscription.ts';
 import type { Thread, ThreadSettings, Workspace } from '../../schemas/thread.ts';
 import type { Answer, Question, Ticket } from '../../schemas/ticket.ts';
-import type { LaneClaim, Recovery } from './lane.ts';
+import type { LaneClaim, PatchedField, Recovery } from './lane.ts';
 
 /** The numbers that the rules go by. */
 export interface Rules {
@@ -59,7 +59,9 @@ export interface Written {
   readonly messages: readonly MessageDraft[];
   readonly pendingToolCalls: readonly string[];
   /** What the agent changed on its thread. */
-  readonly thread: Partial<Pick<Thread, 'state' | 'title' | 'settings' | 'workspace'>>;
+  readonly thread: Partial<Pick<Thread, 'state' | PatchedField>>;
+  /** The last event of the log that this knows of. */
+  readonly seq: number;
 }
 
 /** Ids that a command may need, minted by its sender. */

@@ -131,7 +131,13 @@ export interface OpenRun {
   readonly tickets: readonly OpenTicket[];
   readonly priority: number;
   readonly phase: Phase;
+  /** What people changed on the thread while the run is open, by the number of the last event that says so. */
+  readonly patched?: Partial<Readonly<Record<PatchedField, number>>> | undefined;
 }
+
+/** What of a thread people and its agent may both change. */
+export const patchedFields = ['title', 'settings', 'workspace'] as const;
+export type PatchedField = (typeof patchedFields)[number];
 
 export interface PendingInput extends QueuedActivation {
   readonly order: number;

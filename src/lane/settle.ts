@@ -3,7 +3,7 @@ import type { MessageId } from '../../schemas/id.ts';
 import type { Outcome } from '../../schemas/run.ts';
 import { Fault } from '../fault.ts';
 import type { Command, Outcomes, Rules, SpareIds, Written } from './command.ts';
-import type { OpenRun, PendingInput } from './lane.ts';
+import type { OpenRun, PatchedField, PendingInput } from './lane.ts';
 import { addAlias } from './reconcile.ts';
 import { claimNext, givenTo, newRun, takePending } from './start.ts';
 import { endOpen, retractInput } from './stop.ts';
@@ -91,7 +91,7 @@ function finishOpen(turn: Turn, outcome: Outcome, written: Written, ids: SpareId
   const open = turn.open();
   const run = stamp(open);
   addMessages(turn, open, outcome, written);
-  if (Object.keys(written.thread).length > 0) turn.put('thread', '', { ...turn.get('thread', ''), ...written.thread });
+  changeThread(turn, open, written);
   const lastSeq = turn.event({ type: 'run.finished', outcome }, run);
   for (const activation of open.activations) turn.answer(activation, open.runId, outcome);
   const record = turn.get('run', open.runId);
@@ -111,6 +111,13 @@ function finishOpen(turn: Turn, outcome: Outcome, written: Written, ids: SpareId
   if (calls.length > 0) lane.left = { runId: open.runId, toolCallIds: calls };
   lane.open = undefined;
   requeueInput(turn, { runId: ids.runId, agentVersion: record.agentVersion });
+}
+
+/** What the agent changed on its thread, but for what people have changed since. */
+function changeThread(turn: Turn, { patched }: OpenRun, { thread, seq }: Written): void {
+  const stands = ([field]: [string, unknown]): boolean => (patched?.[field as PatchedField] ?? 0) <= seq;
+  const changes = Object.entries(thread).filter(stands);
+  if (changes.length > 0) turn.put('thread', '', { ...turn.get('thread', ''), ...Object.fromEntries(changes) });
 }
 
 function deliveryOf(outcome: Outcome): 'acked' | 'cancelled' | 'dead' {

@@ -2,7 +2,7 @@ import type { JsonObject } from '../../schemas/json.ts';
 import type { Thread } from '../../schemas/thread.ts';
 import { Fault } from '../fault.ts';
 import type { Command, Outcomes } from './command.ts';
-import { waitingOn } from './lane.ts';
+import { patchedFields, waitingOn } from './lane.ts';
 import { addAlias } from './reconcile.ts';
 import type { Turn } from './turn.ts';
 
@@ -39,15 +39,21 @@ export function patch(turn: Turn, { patch: wanted }: Command<'patch'>): Outcomes
     settings,
     metadata: merge(thread.metadata, metadata),
   };
-  if (JSON.stringify(patched) === JSON.stringify(thread)) return {};
-  turn.put('thread', '', patched);
-  if (title !== undefined || workspace !== undefined || change !== undefined) {
-    turn.event({
-      type: 'thread.changed',
-      title: title === undefined ? undefined : (title ?? ''),
-      workspace,
-      settings: change === undefined ? undefined : settings,
-    });
+  const isNew = JSON.stringify(patched) !== JSON.stringify(thread);
+  if (isNew) turn.put('thread', '', patched);
+  const { open, head } = turn.lane;
+  const named = patchedFields.filter((field) => wanted[field] !== undefined);
+  // What an open run has changed becomes the thread's when it ends: what is as it was may have to stay so.
+  const isSaid = open === undefined || named.every((field) => open.patched?.[field] === head);
+  if (named.length === 0 || (!isNew && isSaid)) return {};
+  const seq = turn.event({
+    type: 'thread.changed',
+    title: title === undefined ? undefined : (title ?? ''),
+    workspace,
+    settings: change === undefined ? undefined : settings,
+  });
+  if (open !== undefined) {
+    turn.setOpen({ patched: { ...open.patched, ...Object.fromEntries(named.map((field) => [field, seq])) } });
   }
   return {};
 }

@@ -327,9 +327,9 @@ export class Attempt {
     }
   }
 
-  /** What the run wrote, for its end. */
-  written(state: Json): Written {
-    return writtenOf(this.view, this.started.agentId, state);
+  /** What the run wrote, for its end; nobody else's events up to `seq` are about that. */
+  written(state: Json, seq: number): Written {
+    return { ...writtenOf(this.view, this.started.agentId, state), seq };
   }
 }
 
@@ -340,6 +340,7 @@ export function writtenOf(view: RunView, agentId: string, state: Json): Written 
     messages: messagesOf(view, agentId),
     pendingToolCalls: pendingToolCalls(view),
     thread: { ...view.changes, ...(moved ? { state: view.state } : {}) },
+    seq: view.seq,
   };
 }
 

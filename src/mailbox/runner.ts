@@ -423,7 +423,9 @@ export class Runner {
       }
       if (ended.is === 'failed') this.#logFailure(thread, started, ended.fault);
       const ending = endingOf(ended);
-      const written = attempt !== undefined && isWhole ? attempt.written(state) : await this.#gather(lane);
+      // Whose change of the thread came last, the log says.
+      const isAlone = isWhole && lane.open?.patched === undefined;
+      const written = attempt !== undefined && isAlone ? attempt.written(state, lane.head) : await this.#gather(lane);
       const ids = { runId: this.#ports.ids.next('run') };
       const offer = this.#mode === 'running' && holdsSlot ? this.#offer() : undefined;
       const settled = await this.turn(thread, { type: 'settle', token, runId, ending, written, ids, offer });

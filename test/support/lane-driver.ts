@@ -326,7 +326,8 @@ export class LaneDriver {
     return {
       messages: messagesOf(view, agentId),
       pendingToolCalls: pendingToolCalls(view),
-      thread: changedState ? { state: view.state } : {},
+      thread: { ...view.changes, ...(changedState ? { state: view.state } : {}) },
+      seq: view.seq,
     };
   }
 

@@ -478,7 +478,7 @@ describe('what a run wrote', () => {
       { id: 'same', role: 'assistant', parts: [{ type: 'text', text: 'call' }], runId, actor: 'demo' },
       { id: 'same', parentId: 'same', role: 'tool', parts: [{ type: 'text', text: 'result' }], runId, actor: 'demo' },
     ] as const;
-    const written = { messages: structuredClone(twice) as never, pendingToolCalls: [], thread: {} };
+    const written = { messages: structuredClone(twice) as never, pendingToolCalls: [], thread: {}, seq: 0 };
     driver.do({ ...driver.settlement(token), written });
     expect(driver.history().slice(-2)).toEqual(['assistant: call', 'tool: result']);
     expect(driver.accept({ messages: ['next'], messagesAre: 'whole' }).became).toBe('queued');

@@ -52,6 +52,19 @@ describe('create', () => {
 });
 
 describe('patch', () => {
+  it('stands over what an open run wrote before it, also where its end did not know of it', () => {
+    const driver = new LaneDriver();
+    const { token, runId } = driver.start();
+    const thread = { title: 'by the agent', settings: { mode: 'plan', options: {} } };
+    const written = { ...driver.written(runId), thread };
+    driver.do({ type: 'patch', patch: { title: 'by hand' } });
+    driver.do({ ...driver.settlement(token), written });
+    expect(driver.get('thread', '')).toMatchObject({ title: 'by hand', settings: { mode: 'plan' } });
+    const next = driver.start();
+    driver.do({ ...driver.settlement(next.token), written: { ...driver.written(next.runId), thread } });
+    expect(driver.get('thread', '').title).toBe('by the agent');
+  });
+
   it('changes what it names, removes what it sets to null, and tells followers', () => {
     const driver = new LaneDriver();
     driver.do(creation({ title: 'Trip', metadata: { keep: 1, drop: 2, deep: { a: 1, b: 2 } } }));

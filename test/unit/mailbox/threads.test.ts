@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { textOf } from '../../../schemas/part.ts';
+import { deferred } from '../../../src/deferred.ts';
 import { checkStore } from '../../support/checker.ts';
 import { alice, caller, open, say, scripted } from '../../support/mailbox-fixture.ts';
 import { until } from '../../support/until.ts';
@@ -134,3 +135,29 @@ test('a view of a thread is as of an event, and says where to go on', async () =
   await expect(mailbox.viewAt(alice, 't', 99)).rejects.toMatchObject({ code: 'cursor-expired' });
   await expect(mailbox.viewAt(stranger, 't', 0)).rejects.toMatchObject({ code: 'not-found' });
 });
+
+for (const title of ['by hand', null]) {
+  test(`what people change on a thread stands over what its run changed before: ${title}`, async () => {
+    const [patched, ended] = [deferred(), deferred()];
+    const settings = { mode: 'plan', options: {} };
+    const agent = scripted(async function* (_, context) {
+      yield { type: 'thread.changed', title: 'by the agent', settings };
+      yield* say(context, 'a', 'changed');
+      await patched.promise;
+      yield { type: 'thread.changed', settings };
+      yield* say(context, 'b', 'changed again');
+      await ended.promise;
+    });
+    const { mailbox, submit, seen } = await open(agent);
+    await submit('one');
+    await seen('text.ended');
+    await mailbox.threads.patch(alice, 't', { title, settings: { mode: 'code' } });
+    patched.resolve();
+    await seen('text.ended', 2);
+    ended.resolve();
+    await seen('run.finished');
+    const status = await mailbox.threads.find(alice, 't');
+    expect(status?.thread.title).toBe(title ?? undefined);
+    expect(status?.thread.settings.mode).toBe('plan');
+  });
+}
