@@ -1,5 +1,17 @@
 import * as z from 'zod';
-import { ActivationId, Actor, AgentId, Door, ItemId, MessageId, RunId, Scope, ThreadId, TicketId } from './id.ts';
+import {
+  ActivationId,
+  Actor,
+  AgentId,
+  Door,
+  ItemId,
+  MessageId,
+  RequestKey,
+  RunId,
+  Scope,
+  ThreadId,
+  TicketId,
+} from './id.ts';
 import { Json, JsonObject } from './json.ts';
 import { MessageInput } from './message.ts';
 import { Part } from './part.ts';
@@ -48,8 +60,7 @@ export const ActivationRequest = z.object({
   actor: Actor,
   threadId: ThreadId,
   door: Door,
-  /** The client's own id of the request, or ours where the protocol has none. */
-  key: z.string().min(1).max(512),
+  key: RequestKey,
   agentId: AgentId,
   /** Whether a person or another agent asks. */
   origin: z.enum(['user', 'agent']),

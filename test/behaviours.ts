@@ -35,7 +35,7 @@ export const behaviours = {
     from: [15],
   },
   'any-name-is-safe': {
-    says: 'Names are kept exactly as given, whatever characters they hold, and are never taken for one another.',
+    says: 'Names are kept exactly as given, whatever characters they hold, and never taken for one another; one that no URL can say is refused.',
     from: [17, 220],
   },
 

@@ -106,8 +106,8 @@ export class Connection {
   }
 }
 
-/** URLs resolve dots and drop what is empty, escaped or not: such a name would reach something else. */
+/** URLs resolve dots and drop what is empty, escaped or not, and cannot say half a surrogate pair. */
 function encodeSegment(name: string): string {
-  if (/^\.{0,2}$/.test(name)) throw new Fault('invalid-request', `“${name}” cannot be named in a URL`);
+  if (/^\.{0,2}$|\p{Cs}/u.test(name)) throw new Fault('invalid-request', `“${name}” cannot be named in a URL`);
   return encodeURIComponent(name);
 }

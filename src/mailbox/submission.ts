@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
+import type { ZodSafeParseResult } from 'zod';
 import { ActivationRequest } from '../../schemas/activation.ts';
-import { type Principal, ThreadId } from '../../schemas/id.ts';
+import type { Principal } from '../../schemas/id.ts';
 import type { MessageInput } from '../../schemas/message.ts';
 import type { Part } from '../../schemas/part.ts';
 import { Fault } from '../fault.ts';
@@ -28,8 +29,9 @@ export function prepare(principal: Principal, submission: Submission): Prepared 
       path: 'messages',
     });
   }
-  assertName('threadId', ThreadId.safeParse(submission.threadId).success);
-  assertName('key', ActivationRequest.shape.key.safeParse(submission.key).success);
+  const { threadId, key } = ActivationRequest.shape;
+  assertName('threadId', threadId.safeParse(submission.threadId));
+  assertName('key', key.safeParse(submission.key));
   const whole: ActivationRequest = { ...submission, scope: principal.scope, actor: principal.actor };
   const text = JSON.stringify({ ...whole, trace: undefined, attachmentId: undefined });
   const digest = hash('sha256', text, 'base64url');
@@ -44,8 +46,9 @@ export function prepare(principal: Principal, submission: Submission): Prepared 
   };
 }
 
-function assertName(path: string, isOne: boolean): void {
-  if (!isOne) throw new Fault('invalid-request', `${path} must have 1 to 512 characters`, { path });
+function assertName(path: string, { error }: ZodSafeParseResult<string>): void {
+  if (error === undefined) return;
+  throw new Fault('invalid-request', `${path}: ${error.issues[0]?.message}`, { path });
 }
 
 function setApart(message: MessageInput, blobs: Map<string, string>): MessageInput {

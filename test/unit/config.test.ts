@@ -118,6 +118,7 @@ describe('what is wrong with a configuration', () => {
     ['port: 70000', 'FILE: port: Too big: expected number to be <=65535'],
     ['store: disk', 'FILE: store: Invalid option: expected one of "file"|"memory"'],
     ['agents: [{ id: a, type: llm }]', "FILE: agents[0].type: Invalid discriminator value. Expected 'demo'"],
+    ["agents: [{ id: '..', type: demo }]", 'FILE: agents[0].id: must not be . or ..'],
     ['agents: []', 'FILE: agents: Too small: expected array to have >=1 items'],
     ['log: { level: loud }', /^FILE: log\.level: .*"debug"\|"info"\|"warn"\|"error"\|"silent"/],
     ['limits: { maxRuns: 1 }', /^FILE: limits: unknown key maxRuns; allowed: .*maxRunning/],
@@ -198,7 +199,7 @@ describe('a configuration in code', () => {
       'anyport.config.mjs',
       `export default { agents: [{ id: 'demo', type: 'demo' }, { card: { id: '' }, run() {} }] };`,
     );
-    await expect(load()).rejects.toThrow(/agents\[1\]\.card\.id: Too small/);
+    await expect(load()).rejects.toThrow(/agents\[1\]\.card\.id: must have 1 to 512 characters/);
   });
 
   it('must export something by default', async () => {

@@ -44,12 +44,7 @@ export const idempotency = z.strictObject({
 
 /** Where a thing that was made is found. */
 export function pathOf(...segments: readonly string[]): string {
-  // A name may have half a surrogate pair, which no path can say.
-  return `/v1/${segments.map((segment) => encodeURIComponent(wellFormed(segment))).join('/')}`;
-}
-
-function wellFormed(text: string): string {
-  return text.replaceAll(/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g, '\uFFFD');
+  return `/v1/${segments.map(encodeURIComponent).join('/')}`;
 }
 
 /** What was found. @throws Fault `not-found`, alike for what is not there and what is another scope's */

@@ -149,7 +149,9 @@ describe('a request', () => {
       method: 'DELETE',
       url: '/v1/threads/a%2Fb%3Fc/input/control%3A%C3%BC%231',
     });
-    await expect(met.client.deleteThread('..')).rejects.toMatchObject({ code: 'invalid-request' });
+    for (const name of ['', '.', '..', 'a\ud800']) {
+      await expect(met.client.deleteThread(name)).rejects.toMatchObject({ code: 'invalid-request' });
+    }
     expect(met.server.asked).toHaveLength(1);
   });
 

@@ -13,6 +13,16 @@ test('a thread and a request have names', { tags: 'blank-names-are-refused' }, (
   }
 });
 
+test('a thread has a name that URLs can bear', { tags: 'any-name-is-safe' }, () => {
+  for (const threadId of ['.', '..', 'a\ud800', '\udfffb']) {
+    const refused = expect.objectContaining({ code: 'invalid-request', path: 'threadId' });
+    expect(() => prepare(alice, submission('one', { threadId }))).toThrow(refused);
+  }
+  for (const threadId of ['...', '. ', '.\n', '/', '%2e', '\u0000', '😀']) {
+    expect(() => prepare(alice, submission('one', { threadId }))).not.toThrow();
+  }
+});
+
 test('a request asks for something', { tags: 'empty-request-is-refused' }, () => {
   const nothing = submission('one', { messages: [] });
   expect(() => prepare(alice, nothing)).toThrow(expect.objectContaining({ code: 'invalid-request', path: 'messages' }));
