@@ -81,6 +81,7 @@ export class Runner {
   #sweepAgain = false;
   /** Whether some thread may have work that nobody claimed. */
   #starved = true;
+  #wrote = true;
   #claiming = false;
   #purgedAtMs = 0;
 
@@ -176,7 +177,7 @@ export class Runner {
       this.#sweepAgain = false;
       const startedMs = clock.now();
       try {
-        if (this.#mode === 'running' && store.health().is === 'open') await this.#sweepOnce();
+        if (this.#writes() && this.#mode === 'running') await this.#sweepOnce();
         const dueMs = (await store.nextDueMs()) ?? Number.POSITIVE_INFINITY;
         // What was due when this sweep began, and is still, cannot be done: it must not keep the process busy.
         nextMs = dueMs > startedMs ? dueMs : Number.POSITIVE_INFINITY;
@@ -237,7 +238,7 @@ export class Runner {
 
   /** Starts what is ready while slots are free. Called when work may have been left for want of one. */
   async #claimReady(): Promise<void> {
-    if (this.#claiming || this.#ports.store.health().is !== 'open') return;
+    if (this.#claiming || !this.#writes()) return;
     this.#claiming = true;
     const missed = new Set<string>();
     try {
@@ -336,8 +337,22 @@ export class Runner {
     } catch (error) {
       const why = Fault.from(error);
       if (why.code === 'store-failed') for (const attempt of this.#attempts.values()) attempt.breakOff(why);
+      if (why.code === 'store-failed' || why.code === 'disk-low') this.#writes();
       throw error;
     }
+  }
+
+  /** Whether the store writes. Whoever runs the gateway is told when it no longer does, and why, and when it does again. */
+  #writes(): boolean {
+    const { store, log } = this.#ports;
+    const health = store.health();
+    const writes = health.is === 'open';
+    if (writes !== this.#wrote) {
+      this.#wrote = writes;
+      if (health.is === 'open') log.info({}, 'the store writes again');
+      else log.error({ error: health.why }, 'the store does not write');
+    }
+    return writes;
   }
 
   #observe(thread: ThreadKey, lane: Lane): void {

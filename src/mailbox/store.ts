@@ -1,5 +1,6 @@
 import type { Door, RunId, Scope, ThreadId, ThreadKey } from '../../schemas/id.ts';
 import type { EventBody, RunEvent } from '../../schemas/run-event.ts';
+import type { Fault } from '../fault.ts';
 import type { ListedKind } from '../lane/filing.ts';
 import type { Lane } from '../lane/lane.ts';
 import type { Found, RecordKind, Records, Step } from '../lane/records.ts';
@@ -43,7 +44,7 @@ export interface Listed<Kind extends ListedKind> {
 export type StoreHealth =
   | { readonly is: 'open' }
   /** Reads go on; every write is refused with `store-failed` (or `disk-low`) until it is reopened. */
-  | { readonly is: 'read-only'; readonly why: string };
+  | { readonly is: 'read-only'; readonly why: Fault };
 
 /**
  * Keeps what the rules decide. One order and one numbering per thread; a commit is all or nothing; nothing is told to a

@@ -351,7 +351,7 @@ export class TurnStore implements Store {
 
   health(): StoreHealth {
     const refusal = this.#mode.is === 'open' ? this.#engine.refusal() : this.#mode.fault;
-    return refusal === undefined ? { is: 'open' } : { is: 'read-only', why: refusal.message };
+    return refusal === undefined ? { is: 'open' } : { is: 'read-only', why: refusal };
   }
 
   close(): Promise<void> {

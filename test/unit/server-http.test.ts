@@ -245,7 +245,7 @@ describe('health', () => {
 
   it('is not ready while the store only reads', async () => {
     const served = await serve();
-    served.health = { is: 'read-only', why: '/secret/path is full' };
+    served.health = { is: 'read-only', why: new Fault('disk-low', '/secret/path is full') };
     expect(await served.get('/health/ready')).toMatchObject({ status: 503, body: '{"status":"read-only"}' });
     expect((await served.get('/health/live')).status).toBe(200);
   });

@@ -132,7 +132,7 @@ function lowWhile(base: Store, isLow: () => boolean): Store {
   return patched(base, {
     update: (...args: Parameters<Store['update']>) => (isLow() ? low() : base.update(...args)) as never,
     append: (...args) => (isLow() ? low() : base.append(...args)),
-    health: () => (isLow() ? { is: 'read-only', why: 'the disk is full' } : { is: 'open' }),
+    health: () => (isLow() ? { is: 'read-only', why: new Fault('disk-low', 'the disk is full') } : { is: 'open' }),
   });
 }
 
@@ -154,6 +154,32 @@ test(
     expect(await seen('run.finished')).toMatchObject({ outcome: { type: 'completed' }, attempt: 2 });
   },
 );
+
+test('a store that no longer writes is reported once, with the reason, and so is one that does again', async () => {
+  const clock = new ManualClock();
+  const base = new MemoryStore({ clock });
+  const why = new Fault('disk-low', 'the disk is full');
+  let isLow = false;
+  const store = patched(base, { health: () => (isLow ? { is: 'read-only', why } : { is: 'open' }) });
+  const { logged } = await open(talker, { store, clock });
+  for (const is of [true, true, false, false, true]) {
+    isLow = is;
+    await clock.advance(limits.wakeFallbackMs + 1);
+  }
+  const [stops, goesOn] = ['the store does not write', 'the store writes again'];
+  expect(logged.filter(({ message }) => message.startsWith('the store'))).toEqual([
+    { fields: { error: why }, message: stops },
+    { fields: {}, message: goesOn },
+    { fields: { error: why }, message: stops },
+  ]);
+});
+
+test('a commit that fails is reported with its cause, though it was asked for by a client alone', async () => {
+  const store = new TurnStore(new FailingEngine(new MemoryEngine(), 1, 'before'), { clock: systemClock });
+  const { mailbox, logged } = await open(talker, { store, limits: { wakeFallbackMs: 3_600_000 } });
+  await expect(mailbox.threads.create(alice, {})).rejects.toMatchObject({ code: 'store-failed' });
+  expect(logged).toMatchObject([{ fields: { error: { cause: { message: 'injected: nothing is kept' } } } }]);
+});
 
 test(
   'a cancelled run that the disk had no room to finish ends when it has',

@@ -429,7 +429,7 @@ test('what a full disk keeps from being recorded is recorded later, and not sent
   await clock.advance(100);
   const { update, health } = store;
   store.update = () => Promise.reject(new Fault('disk-low', 'no room'));
-  store.health = () => ({ is: 'read-only', why: 'no room' });
+  store.health = () => ({ is: 'read-only', why: new Fault('disk-low', 'no room') });
   answer.resolve(accepted);
   await clock.advance(10_000);
   expect(hooks.bodies).toEqual(statuses.slice(0, 2));
