@@ -53,7 +53,7 @@ const Limits = section({
     'how long a whole request may take to arrive; 0 for ever. Answers may stream longer',
   ),
   idleConnectionMs: duration(75_000, 'how long a connection is kept for its next request'),
-  shutdownGraceMs: duration(10_000, 'how long open streams may take to end when the gateway stops'),
+  shutdownGraceMs: duration(10_000, 'how long runs and open streams may take to end when the gateway stops'),
   retention: section({
     maxAgeMs: duration(
       30 * dayMs,

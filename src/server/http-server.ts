@@ -85,17 +85,21 @@ export class HttpServer {
   }
 
   /**
-   * Listens no more, has `stop` end what is being served, and resolves when all answers have ended. What is left at the
-   * end of the grace is cut off.
+   * Listens no more, has `stop` end what is being served, and resolves when all answers have ended. What is left when that
+   * is done and the grace, which begins now, is over is cut off.
    */
   async close(stop: () => Promise<void>): Promise<void> {
     this.#state = 'stopping';
     const closed = once(this.#server, 'close');
     this.#server.close();
+    const { clock, settings } = this.#parts;
+    const grace = deferred();
+    const cancelGrace = clock.at(clock.now() + settings.limits.shutdownGraceMs, grace.resolve);
     try {
       await stop();
-      await this.#allAnswered();
+      await Promise.race([this.#allAnswered(), grace.promise]);
     } finally {
+      cancelGrace();
       this.#server.closeAllConnections();
       for (const one of this.#open) one.destroy();
     }
@@ -210,18 +214,13 @@ export class HttpServer {
     return is === 'open' ? 'ready' : is;
   }
 
-  /** Resolves when every answer has ended, and in any case at the end of the grace. */
   async #allAnswered(): Promise<void> {
-    const { clock, settings } = this.#parts;
-    const grace = deferred();
-    const cancel = clock.at(clock.now() + settings.limits.shutdownGraceMs, grace.resolve);
     const closes = [...this.#open].map((one) => {
       const closed = deferred();
       one.once('close', closed.resolve);
       return closed.promise;
     });
-    await Promise.race([Promise.all(closes), grace.promise]);
-    cancel();
+    await Promise.all(closes);
   }
 }
 

@@ -105,6 +105,18 @@ describe('a server that closes', () => {
     await closed;
   });
 
+  it('gives answers no second grace where the gateway took all of the first to stop', async () => {
+    const response = await open('/stub');
+    await streaming.promise;
+    const stopping = deferred();
+    const closed = server.close(() => stopping.promise);
+    const [ring] = clock.timers.keys();
+    ring?.();
+    stopping.resolve();
+    await expect(text(response)).rejects.toThrow('aborted');
+    await closed;
+  });
+
   it('is not held up by connections that ask nothing', async () => {
     const silent = connect(port, '127.0.0.1');
     const ended = once(silent, 'close');
