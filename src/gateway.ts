@@ -66,7 +66,7 @@ export interface Page<Item> {
 }
 
 export interface PageRequest {
-  /** A `next` of the same list; undefined: from its start. */
+  /** A `next` of the same list; undefined: from its start. Another text is an `invalid-request`. */
   readonly cursor?: string | undefined;
   readonly limit: number;
 }

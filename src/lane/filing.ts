@@ -52,6 +52,18 @@ export function filingOf<Kind extends RecordKind>(kind: Kind, value: Records[Kin
   }
 }
 
+const keys: Readonly<Record<ListedKind, RegExp>> = {
+  run: /^run_/,
+  ticket: /^tkt_/,
+  thread: /^\d{15}:/,
+  subscription: /^run_[^/]*\//,
+};
+
+/** Whether a text can be a key among those of its kind: what names a place in another list cannot. */
+export function isKeyOf(kind: ListedKind, text: string): boolean {
+  return keys[kind].test(text);
+}
+
 /** The id of a subscription's record: those of one run stand together, and each actor has names of its own. */
 export function subscriptionKey({ runId, actor, id }: Pick<SubscriptionRecord, 'runId' | 'actor' | 'id'>): string {
   return `${runId}/${actor.replaceAll('%', '%25').replaceAll('/', '%2F')}/${id}`;

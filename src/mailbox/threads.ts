@@ -6,7 +6,7 @@ import { Fault } from '../fault.ts';
 import type { Caller, Page, PageRequest, Threads } from '../gateway.ts';
 import type { Ids } from '../ids.ts';
 import { waitingOn } from '../lane/lane.ts';
-import { pageOf } from './lists.ts';
+import { pageOf, strangeCursor } from './lists.ts';
 import type { Runner } from './runner.ts';
 import type { Store } from './store.ts';
 import { readPath } from './views.ts';
@@ -138,6 +138,7 @@ export class MailboxThreads implements Threads {
     let at = cursor ?? headId ?? lane.headId;
     while (at !== undefined && items.length < limit) {
       const message = await store.findRecord(key, 'message', at);
+      if (message === undefined && at === cursor) throw strangeCursor();
       if (message === undefined) throw new Fault('not-found', `no message has the id ${at}`, { path: 'head' });
       items.push(message);
       at = message.parentId;

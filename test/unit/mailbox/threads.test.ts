@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { textOf } from '../../../schemas/part.ts';
 import { deferred } from '../../../src/deferred.ts';
+import type { PageRequest } from '../../../src/gateway.ts';
 import { checkStore } from '../../support/checker.ts';
 import { alice, caller, open, say, scripted } from '../../support/mailbox-fixture.ts';
 import { until } from '../../support/until.ts';
@@ -72,6 +73,31 @@ test('messages come newest first, in pages, by branch', async () => {
   expect([first.items.length, second.items.length, second.next]).toEqual([3, 1, undefined]);
   expect((await mailbox.threads.messages(alice, 't', answer?.id, allPages)).items).toHaveLength(2);
   await expect(mailbox.threads.messages(alice, 't', 'nothing', allPages)).rejects.toMatchObject({ path: 'head' });
+});
+
+test('a page begins at a place of its own list', async () => {
+  const { mailbox, submit, done } = await open(answerer);
+  for (const key of ['one', 'two']) {
+    await submit(key);
+    await done(key);
+  }
+  await mailbox.threads.create(alice, { id: 'another' });
+  const { threads, runs, tickets } = mailbox;
+  const lists = {
+    threads: (page: PageRequest) => threads.list(alice, {}, page),
+    runs: (page: PageRequest) => runs.list(alice, {}, page),
+    messages: (page: PageRequest) => threads.messages(alice, 't', undefined, page),
+    tickets: (page: PageRequest) => tickets.list(alice, {}, page),
+  };
+  const cursors = { tickets: 'tkt_1', nobody: 'nonsense' } as Record<string, string | undefined>;
+  for (const name of ['threads', 'runs', 'messages'] as const) cursors[name] = (await lists[name]({ limit: 1 })).next;
+  for (const [name, list] of Object.entries(lists)) {
+    for (const [other, cursor] of Object.entries(cursors)) {
+      const page = list({ limit: 1, cursor });
+      if (other === name) await expect(page).resolves.toHaveProperty('items');
+      else await expect(page).rejects.toMatchObject({ code: 'invalid-request', path: 'cursor' });
+    }
+  }
 });
 
 test('removing a thread removes all of it, and what runs on it is told to stop', async () => {
