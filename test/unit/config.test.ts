@@ -124,6 +124,8 @@ describe('what is wrong with a configuration', () => {
     ['limits: { maxRuns: 1 }', /^FILE: limits: unknown key maxRuns; allowed: .*maxRunning/],
     ['hosst: x', /^FILE: unknown key hosst; allowed: host, port, /],
     ['limits: { headersTimeoutMs: 70000 }', 'FILE: limits.headersTimeoutMs: must not be above requestTimeoutMs'],
+    ['limits: { keepAliveMs: 0 }', 'FILE: limits.keepAliveMs: Too small: expected number to be >=1000'],
+    ['limits: { wakeFallbackMs: 0 }', 'FILE: limits.wakeFallbackMs: Too small: expected number to be >=1000'],
     ['publicUrl: example.com', 'FILE: publicUrl: must be a URL that starts with http:// or https://'],
     ['allowedOrigins: [https://a.example/]', /^FILE: allowedOrigins\[0\]: must be an origin without a path/],
     ['allowedHosts: [a.example:80]', 'FILE: allowedHosts[0]: must be a host name without scheme and port'],
