@@ -121,7 +121,7 @@ export const behaviours = {
     from: [35],
   },
   'run-keeps-agent-version': {
-    says: 'A run is of the version of its agent that its request was accepted for.',
+    says: 'A run says which version of its agent its request was accepted for, also when another one executes it.',
     from: [55],
   },
   'requests-at-once-lose-nothing': {
@@ -542,7 +542,7 @@ export const notHeld: readonly { readonly why: string; readonly from: readonly n
 /** What belongs to a door that is not there yet. */
 export const later: readonly { readonly door: string; readonly says: string; readonly from: readonly number[] }[] = [
   {
-    door: 'A2A',
+    door: 'remote agents',
     says: 'A run knows the thread and the run that asked for it.',
     from: [25],
   },

@@ -266,11 +266,15 @@ describe('what is no message', () => {
   it.each([
     [new Fault('invalid-request', 'a line must be JSON'), -32700],
     [new Fault('too-large', 'a message must not be longer than 5 bytes'), -32600],
-  ])('is answered under no id when it could not be read: %s', (why, code) => {
-    const { channel } = newPeer();
-    channel.receiver.malformed(why);
-    expect(channel.sent).toEqual([{ jsonrpc: '2.0', id: null, error: { code, message: why.message } }]);
-  });
+  ])(
+    'is answered under no id when it could not be read: %s',
+    { tags: 'session-of-an-editor-is-checked' },
+    (why, code) => {
+      const { channel } = newPeer();
+      channel.receiver.malformed(why);
+      expect(channel.sent).toEqual([{ jsonrpc: '2.0', id: null, error: { code, message: why.message } }]);
+    },
+  );
 
   it.each([
     { id: 1, result: {} },

@@ -680,17 +680,23 @@ describe('a connection', () => {
     ['session/new', { cwd: '/', mcpServers: [{ name: 'x' }] }, 'mcpServers[0]'],
     ['session/prompt', { sessionId: 's', prompt: 'hello' }, 'prompt'],
     ['session/set_mode', { sessionId: 's' }, 'modeId'],
-  ])('says what is wrong with %s', async (method, params, path) => {
+  ])('says what is wrong with %s', { tags: 'session-of-an-editor-is-checked' }, async (method, params, path) => {
     await withIde({}, async (ide) => {
       const refused = await ide.agent.request(method, params).catch((thrown: unknown) => thrown);
       expect(refused).toMatchObject({ code: -32602, data: { path: expect.stringContaining(path) } });
     });
   });
 
-  it('answers what it does not know', () =>
-    withIde({}, async (ide) => {
-      for (const method of ['session/fork', '_vendor/thing', 'constructor']) {
-        await expect(ide.agent.request(method, {})).rejects.toMatchObject({ code: -32601 });
-      }
-    }));
+  it(
+    'answers what it does not know, and ignores what wants no answer',
+    { tags: 'session-of-an-editor-is-checked' },
+    () =>
+      withIde({}, async (ide, session) => {
+        for (const method of ['session/fork', '_vendor/thing', 'constructor']) {
+          await ide.agent.notify(method, {});
+          await expect(ide.agent.request(method, {})).rejects.toMatchObject({ code: -32601 });
+        }
+        expect(await ide.prompt(session, 'hello')).toBe('end_turn');
+      }),
+  );
 });

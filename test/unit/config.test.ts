@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Config } from '../../schemas/config.ts';
 import type { Agent } from '../../src/agents/agent.ts';
 import { MemoryCounter } from '../../src/agents/demo/counter.ts';
 import { DemoAgent } from '../../src/agents/demo/demo-agent.ts';
@@ -47,6 +48,13 @@ async function problemsIn(text: string, environment = {}): Promise<string> {
   return (problem as Error).message.replace(join(folder, 'anyport.yaml'), 'FILE');
 }
 
+/** The keys that a section may have. */
+function allowedIn(section: string): string[] {
+  const result = Config.safeParse({ [section]: { nonsense: 1 } });
+  const [, allowed = ''] = /allowed: (.*)$/.exec(result.error?.issues[0]?.message ?? '') ?? [];
+  return allowed.split(', ');
+}
+
 describe('a gateway without a configuration', () => {
   it(
     'listens to this machine alone, keeps its data here, and serves the demo agent',
@@ -62,6 +70,8 @@ describe('a gateway without a configuration', () => {
         limits: { maxRunning: 256, maxAttempts: 5, ticketTtlMs: 604_800_000, retention: { maxAgeMs: 2_592_000_000 } },
         log: { level: 'info' },
       });
+      expect(Object.keys(settings.limits)).toEqual(allowedIn('limits'));
+      expect(Object.values(settings.limits)).not.toContain(undefined);
       expect(agents).toEqual([{ id: 'demo', type: 'demo' }]);
       expect(file).toBeUndefined();
     },

@@ -24,6 +24,7 @@ test(
       'messages-keep-their-order',
       'accepted-run-is-on-record',
       'queued-work-survives-a-restart',
+      'run-keeps-agent-version',
     ],
   },
   async () => {
@@ -58,15 +59,15 @@ test(
     ]);
 
     const told: Activated[] = [];
-    const second = await open(
-      scripted(async function* (activated, context) {
-        told.push(activated);
-        yield* say(context, 'b', 'done');
-        await Promise.resolve();
-      }),
-      { store },
-    );
+    const newer = scripted(async function* (activated, context) {
+      told.push(activated);
+      yield* say(context, 'b', 'done');
+      await Promise.resolve();
+    });
+    const version = `${busy.card.version}+1`;
+    const second = await open({ ...newer, card: { ...newer.card, version } }, { store });
     await second.seen('run.finished', 2);
+    expect(await store.findRecord(thread, 'run', runId)).toMatchObject({ agentVersion: busy.card.version });
     const { tools, context, forwardedProps, metadata, state } = brought;
     expect(told[1]).toMatchObject({ runId, actor: 'alice', tools, context, forwardedProps, metadata, state });
     expect(told[1]?.messages.map((message) => textOf(message.parts))).toEqual(['a', 'b', 'c']);

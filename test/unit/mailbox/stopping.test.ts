@@ -49,6 +49,24 @@ test('an agent that does not stop loses its claim at the end of the grace', asyn
 });
 
 test(
+  'an interrupt of an agent that does not stop starts the next run at the end of the grace',
+  { tags: 'slow-agent-fails-no-interrupt' },
+  async () => {
+    const deaf = scripted(async function* (activation, context) {
+      yield* say(context, 'a', 'so far');
+      if (activation.metadata['heeds'] !== true) await new Promise(() => undefined);
+    });
+    const { submit, seen } = await open(deaf, { limits: { graceMs: 50, shutdownGraceMs: 0 } });
+    const { runId } = await submit('one');
+    await seen('text.ended');
+    const next = await submit('two', { whenBusy: 'interrupt', metadata: { heeds: true } });
+    expect(next.became).toBe('queued');
+    expect(await seen('run.finished')).toMatchObject({ runId, outcome: { type: 'cancelled', reason: 'interrupted' } });
+    expect(await seen('run.finished', 2)).toMatchObject({ runId: next.runId, outcome: { type: 'completed' } });
+  },
+);
+
+test(
   'an interrupt of an agent that stops quickly starts the next run quickly',
   { tags: 'interrupt-starts-the-next-soon' },
   async () => {
