@@ -33,6 +33,29 @@ test(
   },
 );
 
+test(
+  'a run that is cancelled before its agent is called ends without calling it',
+  { tags: 'stopped-before-start-never-runs' },
+  async () => {
+    const store = new MemoryStore({ clock: systemClock });
+    const isCancelled = deferred();
+    const findLane = store.findLane.bind(store);
+    store.findLane = (key) => isCancelled.promise.then(() => findLane(key));
+    let calls = 0;
+    const counting = scripted(async function* (_, context) {
+      calls += 1;
+      yield* say(context, 'a', 'never');
+    });
+    const { submit, seen, mailbox } = await open(counting, { store });
+    const { runId, became } = await submit('one');
+    expect(became).toBe('running');
+    expect((await mailbox.runs.cancel(caller, runId)).runs).toEqual({ [runId]: 'stopping' });
+    isCancelled.resolve();
+    expect(await seen('run.finished')).toMatchObject({ runId, outcome: { type: 'cancelled' } });
+    expect(calls).toBe(0);
+  },
+);
+
 test('an agent that does not stop loses its claim at the end of the grace', async () => {
   const never = deferred();
   const { submit, seen, mailbox } = await open(
