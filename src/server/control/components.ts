@@ -28,8 +28,12 @@ import { SoundInput, SoundSubmission } from './submission.ts';
 
 /** Schemas with a name of their own in the OpenAPI document, and what they are. */
 export const components: Readonly<Record<string, readonly [schema: z.ZodType, description: string]>> = {
-  RunSubmission: [SoundSubmission, 'What to run: new messages on a thread, or answers to its open questions.'],
-  RunInput: [SoundInput, 'New input for one run.'],
+  RunSubmission: [
+    SoundSubmission,
+    'What to run: new messages on a thread, as `text` or `messages` but not both, answers to its open questions, or results ' +
+      'of tools that were left to the client. At least one of them.',
+  ],
+  RunInput: [SoundInput, 'New input for one run, as `text` or `messages` but not both.'],
   RunReceipt: [
     RunReceipt,
     'How a request entered. `running`: its run executes. `queued`: behind others. `pending`: input for the running turn, ' +

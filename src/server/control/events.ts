@@ -21,7 +21,9 @@ const query = z.strictObject({
 });
 
 const headers = z.strictObject({
-  'Last-Event-ID': CursorParameter.optional().describe('The id of the last frame that was seen; wins over `after`.'),
+  'Last-Event-ID': CursorParameter.optional().describe(
+    'The id of the last frame that was seen, for a stream; wins over `after`.',
+  ),
 });
 
 const answer = { what: 'A page of events, or all of them as they happen.', body: EventPage, stream: ShownEvent };

@@ -6,13 +6,14 @@ import { Fault } from '../../fault.ts';
 export function wholeNumber(from: number, to: number) {
   const decode = (text: unknown): unknown =>
     typeof text === 'string' && /^\d{1,15}$/.test(text) ? Number(text) : text;
-  return z.preprocess(decode, z.int().min(from).max(to));
+  const error = `must be a whole number from ${from} to ${to}`;
+  return z.preprocess(decode, z.int({ error }).min(from, { error }).max(to, { error }));
 }
 
 /** `true` or `false` as a query says it. */
 export function flag() {
   const decode = (text: unknown): unknown => (text === 'true' ? true : text === 'false' ? false : text);
-  return z.preprocess(decode, z.boolean());
+  return z.preprocess(decode, z.boolean({ error: 'must be true or false' }));
 }
 
 /** What every list takes. */

@@ -103,6 +103,15 @@ describe('what is wrong with a request', () => {
   });
 
   it.each([
+    ['limit=-1', 'limit: must be a whole number from 1 to 200'],
+    ['limit=1e2', 'limit: must be a whole number from 1 to 200'],
+    ['limit=99999999999999999999', 'limit: must be a whole number from 1 to 200'],
+  ])('is a query, and what is allowed there is said: %s', async (query, detail) => {
+    const { server } = await serve();
+    expect((await server.ask('GET', `/threads?${query}`)).body).toMatchObject({ code: 'invalid-request', detail });
+  });
+
+  it.each([
     ['an empty Idempotency-Key', 'POST', '/runs', { 'idempotency-key': '' }, 'Idempotency-Key'],
     ['an Idempotency-Key that is too long', 'POST', '/runs', { 'idempotency-key': 'k'.repeat(513) }, 'Idempotency-Key'],
     ['a Last-Event-ID that is no cursor', 'GET', '/threads/t/events', { 'last-event-id': 'x' }, 'Last-Event-ID'],
