@@ -125,7 +125,7 @@ export const Activation = z.object({
   warnings: z.array(z.string()),
   /** What it became when it was accepted: what its repetition is told. */
   received: z.object({
-    became: z.enum(['running', 'queued', 'pending', 'blocked']),
+    became: z.enum(['running', 'queued', 'pending', 'blocked', 'answered']),
     runId: RunId,
     blockedBy: z.array(TicketId),
   }),

@@ -94,6 +94,9 @@ export class Streams {
   answer(exchange: Exchange, accepted: Accepted): Promise<void> {
     const { threadId, parentRunId, copy, profile, answers, leavingCounts, receipt } = accepted;
     const { activation } = receipt;
+    if (activation.received.became === 'answered') {
+      return this.#showEnd(exchange, { threadId, activation, profile, runId: receipt.runId });
+    }
     const name = { profile: profile.name, activation: activation.id, logId: activation.logId };
     const began = beganOf(activation, receipt.became);
     const opening = {
@@ -106,6 +109,24 @@ export class Streams {
     const joinsRun = answers || receipt.became === 'pending';
     const plan = this.#planRun(exchange, { threadId, activation, joinsRun }, opening);
     return this.#write(exchange, { ...plan, leavingCounts });
+  }
+
+  /** Its answers came when the run that asked had ended: its client is shown what came of that, as a newcomer is. */
+  async #showEnd(
+    exchange: Exchange,
+    of: Pick<Accepted, 'threadId' | 'profile'> & { readonly activation: Activation; readonly runId: RunId },
+  ): Promise<void> {
+    const { threadId, profile, activation, runId } = of;
+    const { threads, runs } = this.#options.gateway;
+    const { principal } = exchange;
+    const run = (await runs.find(principal, runId))?.run;
+    const thread = await threads.find(principal, threadId);
+    if (run === undefined || thread === undefined)
+      throw new Fault('internal', `${activation.id} was answered by nobody`);
+    const seq = await this.#lastOpen(principal, threadId, run, thread.head);
+    const { logId, key: called } = activation;
+    const name = { is: 'join', profile: profile.name, logId, run: runId, called, seq } as const;
+    await this.#write(exchange, await this.#planJoined(exchange, threadId, name));
   }
 
   /** Goes on where a stream was cut. @throws Fault `cursor-expired`, `not-found`, `invalid-request` */

@@ -112,5 +112,7 @@ function standing({ threadId, became, blockedBy }: RunReceipt): string {
       return `thread ${threadId}: on its way into the running turn`;
     case 'blocked':
       return `thread ${threadId}: behind a run that waits for answers to ${blockedBy.join(', ')}`;
+    case 'answered':
+      return `thread ${threadId}: answered by a run that had ended`;
   }
 }

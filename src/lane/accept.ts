@@ -1,13 +1,14 @@
 import type { Activation, ActivationRequest } from '../../schemas/activation.ts';
 import type { MessageInput } from '../../schemas/message.ts';
 import type { ActivationId } from '../../schemas/id.ts';
+import type { Outcome, Run } from '../../schemas/run.ts';
 import { Fault } from '../fault.ts';
 import type { Command, Outcomes, Rules } from './command.ts';
 import { type QueuedActivation, type QueuedRun, waitingOn } from './lane.ts';
 import { type Base, findKnown, reconcile } from './reconcile.ts';
 import { claimNext, enter, givenTo, isLeftToClient, newRun } from './start.ts';
 import { stopOpen, supersedeQueued } from './stop.ts';
-import { goOnAfterAnswer, resumeBy, tryDecision, waitAgain } from './tickets.ts';
+import { goOnAfterAnswer, isStopped, resumeBy, tryDecision, waitAgain } from './tickets.ts';
 import { stamp, type Turn } from './turn.ts';
 
 type Accept = Command<'accept'>;
@@ -27,12 +28,13 @@ export function accept(turn: Turn, command: Accept, rules: Rules, isNew: boolean
   for (const blob of command.blobs) turn.put('blob', blob.id, { data: blob.data });
 
   const { fresh, base } = arrange(turn, request);
-  const continues = answersOpen(turn, command, fresh.length > 0);
-  const isInput = !continues && steers(turn, command, base);
-  // What a client's copy holds beyond its own words is, here, what the open run has just written.
-  const messages = continues
-    ? fresh.filter((message) => message.role === 'user')
-    : fresh.filter((message) => !isInput || isOwnWord(turn, request, message));
+  const standing = standingOf(turn, command, fresh);
+  const isInput = standing.is === 'apart' && steers(turn, command, base);
+  // What a client's copy holds beyond its own words is, here, what the run that asked, or that runs, has just written.
+  const messages =
+    standing.is === 'apart'
+      ? fresh.filter((message) => !isInput || isOwnWord(turn, request, message))
+      : fresh.filter((message) => message.role === 'user');
   const activation: Activation = {
     id,
     door: request.door,
@@ -59,14 +61,14 @@ export function accept(turn: Turn, command: Accept, rules: Rules, isNew: boolean
   turn.put('activation', id, activation);
   const { actor, door, endsAt } = request;
   const queued: QueuedActivation = { id, actor, door, endsAt, bytes: command.bytes };
-  return continues ? attach(turn, command, queued) : enqueue(turn, command, rules, { queued, base, isInput });
-}
-
-/** Not for the open run to have written: what people and frontends say, and results of calls that were left to them. */
-function isOwnWord(turn: Turn, request: ActivationRequest, { role, toolCallId }: MessageInput): boolean {
-  if (request.messagesAre === 'new') return true;
-  if (role === 'tool') return toolCallId !== undefined && isLeftToClient(turn, toolCallId);
-  return role !== 'assistant' && role !== 'reasoning' && role !== 'activity';
+  switch (standing.is) {
+    case 'continues':
+      return attach(turn, command, queued);
+    case 'over':
+      return answerAtOnce(turn, command, queued, standing.run);
+    case 'apart':
+      return enqueue(turn, command, rules, { queued, base, isInput });
+  }
 }
 
 function repeated(turn: Turn, activation: Activation, digest: string): Accepted {
@@ -137,36 +139,67 @@ function nameMessages(turn: Turn, fresh: readonly MessageInput[], ours: readonly
 }
 
 /**
- * Whether the request continues the open run with answers to its questions. A client that sends whole copies answers by
- * its protocol's law before it may go on, so its answers never start another run while questions are open; and one whose
- * questions were all answered elsewhere meanwhile, with nothing else to say, follows their run.
+ * What a request's answers make of it: `continues` the open run that asked, `over` with the run that asked, or `apart`, for
+ * the thread to do as with any other.
  */
-function answersOpen(turn: Turn, command: Accept, saysMore: boolean): boolean {
+type Standing = { readonly is: 'continues' | 'apart' } | { readonly is: 'over'; readonly run: EndedRun };
+
+type EndedRun = Run & { readonly lastSeq: number; readonly outcome: Outcome };
+
+/**
+ * A client that sends whole copies answers by its protocol's law before it may go on, so its answers never start another
+ * run while questions are open; and one whose questions were all closed meanwhile, with nothing else to say, gets what
+ * came of them: its answers are no reason to ask the agent again.
+ */
+function standingOf(turn: Turn, command: Accept, fresh: readonly MessageInput[]): Standing {
   const { open } = turn.lane;
-  if (open === undefined || open.phase.is === 'stopping' || open.phase.is === 'ending') return false;
-  const asked = command.decisions
-    .map((one) => turn.find('ticket', one.ticketId))
-    .filter((one) => one?.runId === open.runId);
-  if (asked.some((ticket) => ticket?.closed === undefined)) return true;
-  const isWhole = command.decisions.length > 0 && command.request.messagesAre === 'whole';
-  return open.tickets.length > 0 ? isWhole : asked.length > 0 && !saysMore;
+  const asked = command.decisions.flatMap(({ ticketId }) => turn.find('ticket', ticketId) ?? []);
+  const saysMore = fresh.some((message) => isOwnWord(turn, command.request, message));
+  if (open !== undefined) {
+    const own = asked.filter((ticket) => ticket.runId === open.runId);
+    if (own.length > 0 && !saysMore) return { is: 'continues' };
+    const mustAnswer = open.tickets.length > 0 && command.request.messagesAre === 'whole';
+    const answersOpen = own.some((ticket) => ticket.closed === undefined);
+    const mayGoOn = answersOpen || (mustAnswer && command.decisions.length > 0);
+    if (mayGoOn && !isStopped(turn)) return { is: 'continues' };
+  }
+  if (saysMore) return { is: 'apart' };
+  const runs = asked.map((ticket) => turn.find('run', ticket.runId)).filter((run) => isEnded(run));
+  const [last] = runs.toSorted((a, b) => b.lastSeq - a.lastSeq);
+  return last === undefined ? { is: 'apart' } : { is: 'over', run: last };
+}
+
+function isEnded(run: Run | undefined): run is EndedRun {
+  return run?.lastSeq !== undefined && run.outcome !== undefined;
+}
+
+/** Whether it is for no run to have written: what people and frontends say, and results of calls that were left to them. */
+function isOwnWord(turn: Turn, { messagesAre }: ActivationRequest, { role, toolCallId }: MessageInput): boolean {
+  if (messagesAre === 'new') return true;
+  if (role === 'tool') return toolCallId !== undefined && isLeftToClient(turn, toolCallId);
+  return role !== 'assistant' && role !== 'reasoning' && role !== 'activity';
 }
 
 /** Each answer is judged alone: one that names no open question, or does not fit it, is set aside with a warning. */
-function attach(turn: Turn, command: Accept, queued: QueuedActivation): Accepted {
-  const { request } = command;
-  const { id } = queued;
+function judge(turn: Turn, { request, decisions }: Accept): { warnings: string[]; complete: boolean } {
   const by = { actor: request.actor, door: request.door, origin: request.origin };
-  const fromSeq = turn.lane.head + 1;
   const warnings: string[] = [];
   let complete = false;
-  for (const decision of command.decisions) {
+  for (const decision of decisions) {
     const result = tryDecision(turn, decision, by);
     if ('problem' in result) warnings.push(result.problem);
     else complete = result.complete || complete;
   }
+  return { warnings, complete };
+}
+
+/** The request is the open run's from here on. One that is being stopped does not go on for it. */
+function attach(turn: Turn, command: Accept, queued: QueuedActivation): Accepted {
+  const { id } = queued;
+  const fromSeq = turn.lane.head + 1;
+  const { warnings, complete } = judge(turn, command);
   const open = turn.open();
-  turn.event({ type: 'run.resumed', cause: 'decision', activation: id }, stamp(open));
+  if (!isStopped(turn)) turn.event({ type: 'run.resumed', cause: 'decision', activation: id }, stamp(open));
   turn.put('activation', id, {
     ...turn.get('activation', id),
     warnings,
@@ -180,6 +213,21 @@ function attach(turn: Turn, command: Accept, queued: QueuedActivation): Accepted
   else waitAgain(turn);
   const started = claimNext(turn, command.offer);
   return { ...receive(turn, id, { became: 'running', runId: open.runId, blockedBy: [] }), started };
+}
+
+/** The run that asked had ended: the request is answered with its end. */
+function answerAtOnce(turn: Turn, command: Accept, { id }: QueuedActivation, run: EndedRun): Accepted {
+  const { id: runId, lastSeq, outcome, activations } = run;
+  const { warnings } = judge(turn, command);
+  turn.put('activation', id, {
+    ...turn.get('activation', id),
+    afterSeq: lastSeq - 1,
+    warnings,
+    state: { is: 'answered', runId, fromSeq: lastSeq, toSeq: lastSeq, outcome },
+  });
+  turn.setRun(runId, { activations: [...activations, id] });
+  const started = claimNext(turn, command.offer);
+  return { ...receive(turn, id, { became: 'answered', runId, blockedBy: [] }), started };
 }
 
 /** Notes what the request became, for its repetition. */

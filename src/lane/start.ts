@@ -162,6 +162,7 @@ export function enter(turn: Turn, activationId: string, request: ActivationReque
   return added;
 }
 
+/** Whether a run ended for this call's result, and its client has not given it yet. */
 export function isLeftToClient(turn: Turn, toolCallId: string): boolean {
   return turn.lane.left?.toolCallIds.includes(toolCallId) === true;
 }

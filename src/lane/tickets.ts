@@ -93,8 +93,7 @@ export function decide(turn: Turn, command: Command<'decide'>): Outcomes['decide
     if (isSame(ticket.closed, decision)) return { ticket, was: 'repeated' };
     throw new Fault('decision-conflict', `the question was ${ticket.closed.decision.how} already`);
   }
-  const { is } = turn.open().phase;
-  if (is === 'stopping' || is === 'ending') throw new Fault('run-ended', 'the run is being stopped');
+  if (isStopped(turn)) throw new Fault('run-ended', 'the run is being stopped');
   const problem = problemOf(ticket, decision, by, turn.nowMs);
   if (problem !== undefined) throw problem;
   const { complete } = closeTicket(turn, ticket, decision, by);
@@ -109,13 +108,20 @@ export function tryDecision(
   by: Caller,
 ): { readonly complete: boolean } | { readonly problem: string } {
   const ticket = turn.find('ticket', decision.ticketId);
-  if (ticket?.runId !== turn.open().runId) return { problem: `no open question has the id ${decision.ticketId}` };
+  if (ticket === undefined) return { problem: `no open question has the id ${decision.ticketId}` };
   if (ticket.closed !== undefined) {
     if (isSame(ticket.closed, decision)) return { complete: false };
     return { problem: `${ticket.id} was ${ticket.closed.decision.how} already` };
   }
+  if (isStopped(turn)) return { problem: `${ticket.id}: the run is being stopped` };
   const problem = problemOf(ticket, decision, by, turn.nowMs);
   return problem === undefined ? closeTicket(turn, ticket, decision, by) : { problem: problem.message };
+}
+
+/** Whether the open run's end is decided: nothing that is said to it counts. */
+export function isStopped(turn: Turn): boolean {
+  const { is } = turn.open().phase;
+  return is === 'stopping' || is === 'ending';
 }
 
 /** Why this answer cannot close this open ticket. */

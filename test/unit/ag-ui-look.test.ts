@@ -179,6 +179,31 @@ test('an answer that does not fit leaves the question open, and the client is to
   expect((await framesOf(await look(server, frames.at(-2)?.id))).at(-1)?.event['outcome']).toEqual(again);
 });
 
+test('an answer that comes when its question is over shows what came of it, the same each time', async () => {
+  const { mailbox } = await open(asking);
+  await using server = await serve(mailbox);
+  const asked = (await framesOf(await fetch(server.url('/scripted'), bodyOf('r1')))).at(-1)?.event['outcome'];
+  const [question] = (asked as { readonly interrupts: readonly { id: string }[] }).interrupts;
+  const messages = [{ id: 'm-r1', role: 'user', content: 'r1' }];
+  const answer = (runId: string, approved: boolean): Promise<Response> => {
+    const resume = [{ interruptId: question?.id, status: 'resolved', payload: { approved } }];
+    return fetch(server.url('/scripted'), bodyOf(runId, 't', { messages, resume }));
+  };
+  await framesOf(await answer('r2', true));
+  const late = await framesOf(await answer('r3', false));
+  expect(late.map(({ event }) => event.type)).toEqual([
+    'RUN_STARTED',
+    'STATE_SNAPSHOT',
+    'MESSAGES_SNAPSHOT',
+    'RUN_FINISHED',
+  ]);
+  expect(late[2]?.event['messages']).toMatchObject([{ id: 'm-r1' }, { role: 'assistant', content: 'thanks' }]);
+  expect(late.at(-1)?.event).toMatchObject({ runId: 'r3', outcome: { type: 'success' } });
+  expect(await framesOf(await answer('r3', false))).toEqual(late);
+  expect(await framesOf(await look(server, late[0]?.id))).toEqual(late.slice(1));
+  expect((await mailbox.runs.list(alice, {}, { limit: 10 })).items).toHaveLength(1);
+});
+
 test('a newcomer sees what earlier runs showed beside their words; agents are not told of it, and it makes no branch', async () => {
   const told: string[] = [];
   const shower = scripted(async function* (_, context) {

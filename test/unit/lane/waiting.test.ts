@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { agent, alice, failed, LaneDriver } from '../../support/lane-driver.ts';
+import type { MessageInput } from '../../../schemas/message.ts';
+import type { Outcomes } from '../../../src/lane/command.ts';
+import { agent, alice, assistant, failed, LaneDriver, user } from '../../support/lane-driver.ts';
 
 describe('a run that waits', () => {
   it('says so once, and answers the requests that a question ends', () => {
@@ -267,6 +269,73 @@ describe('a request that answers questions', () => {
       expect(driver.all('run')).toHaveLength(1);
     },
   );
+
+  const copies: Record<string, () => MessageInput[]> = {
+    'is empty': () => [],
+    'ends with what it asked': () => [user('hello', 'm-1')],
+    'holds what the run has written': () => [user('hello', 'm-1'), assistant('may I?', 'i-1')],
+  };
+  describe.for(Object.entries(copies))('whose questions are all closed, from a copy that %s,', ([, copy]) => {
+    const late = (driver: LaneDriver, ticketId: string): Outcomes['accept'] =>
+      driver.accept({ endsAt: 'waiting', messagesAre: 'whole', messages: copy(), key: 'late', ...resume(ticketId) });
+    const asked = (driver: LaneDriver): { token: string; runId: string; ticketId: string } => {
+      const said = [user('hello', 'm-1')];
+      const { token, runId } = driver.start({ endsAt: 'waiting', messagesAre: 'whole', messages: said });
+      driver.say(token, 'may I?', 'i-1');
+      return { token, runId, ticketId: driver.askAndWait(token, 'q') };
+    };
+
+    it('follows the run that goes on', { tags: 'questions-are-everybodys' }, () => {
+      const driver = new LaneDriver();
+      const { token, runId, ticketId } = asked(driver);
+      driver.decide(ticketId, { type: 'deny' });
+      expect(late(driver, ticketId)).toMatchObject({
+        became: 'running',
+        activation: { state: { is: 'attached', runId } },
+      });
+      driver.settle(token);
+      expect(driver.all('run')).toHaveLength(1);
+    });
+
+    it('follows the run that is being stopped to its end, and answers nothing', () => {
+      const driver = new LaneDriver();
+      const { token, runId, ticketId } = asked(driver);
+      driver.do({ type: 'cancel', target: { run: runId }, by: alice });
+      const { activation } = late(driver, ticketId);
+      expect(activation).toMatchObject({
+        state: { is: 'attached', runId },
+        warnings: [expect.stringContaining('stopped')],
+      });
+      driver.settle(token);
+      expect(driver.get('activation', 'ag-ui:late').state).toMatchObject({ runId, outcome: { type: 'cancelled' } });
+      expect(driver.get('ticket', ticketId).closed?.decision).toEqual({ how: 'withdrawn' });
+      expect(driver.all('run')).toHaveLength(1);
+    });
+
+    it('is answered with the end of the run that is over', { tags: 'questions-are-everybodys' }, () => {
+      const driver = new LaneDriver();
+      const { token, runId, ticketId } = asked(driver);
+      driver.decide(ticketId, { type: 'deny' });
+      driver.settle(token);
+      const { lastSeq, outcome } = driver.get('run', runId);
+      const { became, activation } = late(driver, ticketId);
+      expect(became).toBe('answered');
+      expect(activation.warnings).toEqual([`${ticketId} was answered already`]);
+      expect(activation.state).toEqual({ is: 'answered', runId, fromSeq: lastSeq, toSeq: lastSeq, outcome });
+      expect(late(driver, ticketId)).toMatchObject({ became, was: 'repeated', activation: { received: { became } } });
+      expect(driver.all('run')).toHaveLength(1);
+    });
+  });
+
+  it('and says something new as well, when its questions are over, is a request of its own', () => {
+    const driver = new LaneDriver();
+    const { token } = driver.start({ endsAt: 'waiting' });
+    const ticketId = driver.askAndWait(token, 'q');
+    driver.decide(ticketId, { type: 'deny' });
+    driver.settle(token);
+    driver.start({ messages: ['and now?'], messagesAre: 'whole', ...resume(ticketId) });
+    expect(driver.all('run')).toHaveLength(2);
+  });
 
   it('does not approve by words: a message that comes along enters the thread, the question stays open', () => {
     const driver = new LaneDriver();
