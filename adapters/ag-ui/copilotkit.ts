@@ -246,7 +246,7 @@ function notOffered(what: string): Fault {
 /** A whole RunAgentInput is sent; most of it is the frontend's copy, which is what it wants to be told. */
 function decodeLook(body: unknown): Look {
   const input = new Field(body, []);
-  const threadId = input.at('threadId').id();
+  const threadId = input.at('threadId').addressableId();
   const after = input.at('lastSeenEventId');
   return {
     threadId,

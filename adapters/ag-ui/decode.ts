@@ -70,9 +70,9 @@ export function decodeInput(body: unknown, to: { readonly agentId: string; reado
   const forwardedProps = nullable(input.at('forwardedProps'), (field) => field.json());
   const submission: Submission = {
     ...to,
-    threadId: input.at('threadId').id(),
+    threadId: input.at('threadId').addressableId(),
     door: 'ag-ui',
-    key: input.at('runId').id(),
+    key: input.at('runId').addressableId(),
     origin: 'user',
     messages,
     messagesAre: 'whole',

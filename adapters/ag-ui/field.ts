@@ -72,6 +72,13 @@ export class Field {
     return id.length === 0 || id.length > 512 ? this.refuse('is not 1 to 512 characters long') : id;
   }
 
+  /** An id that stands in URLs and in ids of frames too. Neither can say half a surrogate pair, nor URLs a dot segment. */
+  addressableId(): string {
+    const id = this.id();
+    const isSayable = Buffer.from(id).toString() === id && id !== '.' && id !== '..';
+    return isSayable ? id : this.refuse('cannot be said in a URL');
+  }
+
   list(): Field[] {
     if (!Array.isArray(this.value)) return this.isAbsent ? this.refuse('is missing') : this.refuse('is not a list');
     return this.value.map((value, index) => new Field(value, this.#warnings, this, index));
