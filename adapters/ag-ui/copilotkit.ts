@@ -247,11 +247,10 @@ function notOffered(what: string): Fault {
 function decodeLook(body: unknown): Look {
   const input = new Field(body, []);
   const threadId = input.at('threadId').addressableId();
-  const after = input.at('lastSeenEventId');
   return {
     threadId,
     runId: input.at('runId').optional((field) => field.id()) ?? threadId,
-    after: after.isAbsentOrNull ? undefined : after.string(),
+    after: input.at('lastSeenEventId').optional((field) => field.string()),
     profile: profileOf(chooseProfile(input.at('protocolVersion'))),
   };
 }

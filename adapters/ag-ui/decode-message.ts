@@ -57,7 +57,7 @@ function decodeContent(field: Field, role: Exclude<Role, 'activity'>): Content {
       return { parts: decodeParts(content), toolCallId: field.at('toolCallId').id(), error };
     }
     case 'assistant': {
-      const parts = content.isAbsentOrNull ? [] : text(content.string());
+      const parts = content.optional((said) => text(said.string())) ?? [];
       const toolCalls = field.at('toolCalls').optional((calls) => calls.list().map(decodeToolCall));
       return { name: senderName(field), parts, toolCalls };
     }
@@ -194,12 +194,10 @@ function isMediaKind(kind: unknown): kind is MediaKind {
   return mediaKinds.has(kind);
 }
 
-/** A part's metadata may be any JSON in AG-UI, and `null` before 1.0. */
+/** A part's metadata may be any JSON in AG-UI. */
 function partMetadata(field: Field): JsonObject | undefined {
   field.at('id').optional((id) => id.string());
-  const metadata = field.at('metadata');
-  if (metadata.isAbsentOrNull) return undefined;
-  return isObject(metadata.value) ? metadata.jsonObject() : { value: metadata.json() };
+  return field.at('metadata').optional((data) => (isObject(data.value) ? data.jsonObject() : { value: data.json() }));
 }
 
 /** AG-UI has no place of its own for a file's name; by convention it is in the metadata. */

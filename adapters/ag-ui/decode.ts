@@ -63,11 +63,11 @@ export function decodeInput(body: unknown, to: { readonly agentId: string; reado
   const input = new Field(body, warnings);
   input.warnOfOthers(inputMembers);
   const profile = chooseProfile(input.at('protocolVersion'));
-  const parentRunId = nullable(input.at('parentRunId'), (field) => field.string());
+  const parentRunId = input.at('parentRunId').optional((field) => field.string());
   const messages = decodeMessages(input.at('messages'));
   const state = decodeState(input.at('state'));
   const tools = input.at('tools').optional(decodeTools) ?? [];
-  const forwardedProps = nullable(input.at('forwardedProps'), (field) => field.json());
+  const forwardedProps = input.at('forwardedProps').optional((field) => field.json());
   const submission: Submission = {
     ...to,
     threadId: input.at('threadId').addressableId(),
@@ -94,13 +94,9 @@ export function decodeInput(body: unknown, to: { readonly agentId: string; reado
   return { submission, resume, legacyResume, parentRunId, profile, copy, warnings };
 }
 
-function nullable<Value>(field: Field, read: (field: Field) => Value): Value | undefined {
-  return field.isAbsentOrNull ? undefined : read(field);
-}
-
 /** `{}` and none are no opinion: a client that was never told a state sends them. */
 function decodeState(field: Field): Json | undefined {
-  const state = nullable(field, (given) => given.json());
+  const state = field.optional((given) => given.json());
   return isObject(state) && Object.keys(state).length === 0 ? undefined : state;
 }
 
@@ -140,7 +136,7 @@ function buriedResults(messages: readonly MessageInput[], tools: readonly Client
 function decodeTools(field: Field): ClientTool[] {
   return field.list().map((tool) => {
     tool.warnOfOthers(toolMembers);
-    const parameters = nullable(tool.at('parameters'), (schema) => schema.json());
+    const parameters = tool.at('parameters').optional((schema) => schema.json());
     const metadata = tool.at('metadata').optional((data) => data.jsonObject());
     return {
       name: tool.at('name').string(),
@@ -164,7 +160,7 @@ function decodeResume(field: Field): ResumeEntry[] {
     entry.warnOfOthers(resumeMembers);
     const interruptId = entry.at('interruptId').string();
     const status = entry.at('status').oneOf(['resolved', 'cancelled']);
-    const payload = nullable(entry.at('payload'), (value) => value.json());
+    const payload = entry.at('payload').optional((value) => value.json());
     entry.at('metadata').optional((data) => data.object());
     if (named.has(interruptId)) {
       entry.warn('answers an interrupt a second time; left out');

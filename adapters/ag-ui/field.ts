@@ -41,19 +41,15 @@ export class Field {
     return this.value === undefined;
   }
 
-  /** For the members that clients from before 1.0 send as `null`. */
-  get isAbsentOrNull(): boolean {
-    return this.value === undefined || this.value === null;
-  }
-
   /** A member of an object; absent where there is none. */
   at(key: string): Field {
     const members = this.object();
     return new Field(Object.hasOwn(members, key) ? members[key] : undefined, this.#warnings, this, key);
   }
 
+  /** A member that may be left out. Many clients write what they leave out as `null`. */
   optional<Value>(read: (field: Field) => Value): Value | undefined {
-    return this.isAbsent ? undefined : read(this);
+    return this.isAbsent || this.value === null ? undefined : read(this);
   }
 
   object(): Readonly<Record<string, unknown>> {

@@ -146,11 +146,7 @@ describe('decoding a run input', () => {
       '$.messages[0].content[0].source.mimeType',
     ],
     [{ ...minimal, messages: [{ role: 'user', content: 'x' }] }, '$.messages[0].id'],
-    [{ ...minimal, messages: [{ id: 'm1', role: 'user', content: 'x', metadata: null }] }, '$.messages[0].metadata'],
-    [
-      { ...minimal, messages: [{ id: 'm1', role: 'user', content: 'x', subagentRunId: null }] },
-      '$.messages[0].subagentRunId',
-    ],
+    [{ ...minimal, messages: [{ id: 'm1', role: 'user', content: 'x', metadata: 1 }] }, '$.messages[0].metadata'],
     [{ ...minimal, messages: [{ id: 'm1', role: 'tool', content: 'x' }] }, '$.messages[0].toolCallId'],
     [
       {
@@ -200,23 +196,46 @@ describe('decoding a run input', () => {
     ]);
   });
 
-  it('takes nulls where clients from before 1.0 send them', () => {
-    const { submission, warnings, parentRunId } = decode({
+  it('takes null for what is left out', () => {
+    const common = { encryptedValue: null, subagentRunId: null, metadata: null };
+    const call = { id: 'c1', type: 'function', function: { name: 'f', arguments: '{}' } };
+    const image = { type: 'image', source: { type: 'url', value: 'u' } };
+    const binary = { type: 'binary', mimeType: 'image/png', data: 'AA' };
+    const resume = { interruptId: 'i', status: 'resolved' };
+    const withNulls = decode({
+      protocolVersion: null,
       parentRunId: null,
       state: null,
       forwardedProps: null,
-      tools: [{ name: 'f', description: 'd', parameters: null }],
-      resume: [{ interruptId: 'i', status: 'resolved', payload: null }],
+      context: null,
+      tools: [{ name: 'f', description: 'd', parameters: null, metadata: null }],
+      resume: [{ ...resume, payload: null, metadata: null }],
       messages: [
-        { id: 'a1', role: 'assistant', content: null },
-        { id: 'm1', role: 'user', content: [{ type: 'image', source: { type: 'url', value: 'u' }, metadata: null }] },
+        { id: 'a1', role: 'assistant', content: null, name: null, toolCalls: null, ...common },
+        { id: 'a2', role: 'assistant', ...common, toolCalls: [{ ...call, encryptedValue: null, metadata: null }] },
+        { id: 'x1', role: 'tool', toolCallId: 'c1', content: 'done', ...common, error: null },
+        {
+          id: 'm1',
+          role: 'user',
+          content: [
+            { ...image, source: { ...image.source, mimeType: null }, id: null, metadata: null },
+            { ...binary, id: null, url: null, filename: null, metadata: null },
+          ],
+        },
       ],
     });
-    expect(warnings).toEqual([]);
-    expect(parentRunId).toBeUndefined();
-    expect(submission.state).toBeUndefined();
-    expect(submission.forwardedProps).toBeUndefined();
-    expect(submission.tools[0]?.parameters).toBeUndefined();
+    const without = decode({
+      tools: [{ name: 'f', description: 'd' }],
+      resume: [resume],
+      messages: [
+        { id: 'a1', role: 'assistant' },
+        { id: 'a2', role: 'assistant', toolCalls: [call] },
+        { id: 'x1', role: 'tool', toolCallId: 'c1', content: 'done' },
+        { id: 'm1', role: 'user', content: [image, binary] },
+      ],
+    });
+    expect(withNulls).toEqual(without);
+    expect(decode({ tools: null, resume: null })).toEqual(decode({}));
   });
 
   it.each([[undefined], [null], [{}]])('takes the state %j for no opinion', (state) => {
