@@ -22,6 +22,7 @@ import {
   answerJson,
   copilotKitPrefix,
   isCopilotKit,
+  leavingCounts,
   nothingAt,
   refuse,
   segmentsOf,
@@ -80,8 +81,7 @@ class AgUiAdapter implements Adapter {
       streams: this.#streams,
       limits: this.#limits,
       getAgent: (id) => this.#agent(id),
-      // Its frontends stop a run by name: that one was left says nothing.
-      accept: (exchange, agent, body) => this.#accept(exchange, agent, body, { leavingCounts: false }),
+      accept: (exchange, agent, body) => this.#accept(exchange, agent, body),
     });
   }
 
@@ -207,29 +207,24 @@ class AgUiAdapter implements Adapter {
 
   async #read(exchange: Exchange, agent: AgentCard): Promise<Accepted> {
     const body = await readJson(exchange.request, this.#limits.maxBodyBytes);
-    return await this.#accept(exchange, agent, body, { leavingCounts: true });
+    return await this.#accept(exchange, agent, body);
   }
 
   /** What it returns is small: a stream may last for days, and the client's copy of the conversation is not kept for it. */
-  async #accept(
-    exchange: Exchange,
-    agent: AgentCard,
-    body: unknown,
-    { leavingCounts }: Pick<Accepted, 'leavingCounts'>,
-  ): Promise<Accepted> {
+  async #accept(exchange: Exchange, agent: AgentCard, body: unknown): Promise<Accepted> {
     const { request, principal, log } = exchange;
     const { gateway, whenBusy = 'queue' } = this.#options;
     const decoded = decodeInput(body, { agentId: agent.id, whenBusy });
     const { threadId } = decoded.submission;
     const answers = await decide(decoded, (id) => gateway.findTicket(principal, threadId, id));
-    if (leavingCounts) await this.#stopAbandoned(exchange, decoded);
+    if (leavingCounts(exchange)) await this.#stopAbandoned(exchange, decoded);
     const trace = traceOf(request);
     const receipt = await gateway.submit(principal, { ...decoded.submission, decisions: answers.decisions, trace });
     const warnings = [...decoded.warnings, ...answers.warnings, ...receipt.activation.warnings];
     if (warnings.length > 0) log.warn({ activation: receipt.activation.id, warnings }, 'set aside in an AG-UI request');
     const { parentRunId, copy, profile } = decoded;
     const isAnswering = answers.decisions.length > 0;
-    return { threadId, receipt, parentRunId, copy, profile, answers: isAnswering, leavingCounts };
+    return { threadId, receipt, parentRunId, copy, profile, answers: isAnswering };
   }
 
   /** A run that everybody has left is stopped by its own actor's next words: how stock clients stop one is by leaving it. */

@@ -14,6 +14,11 @@ export function isCopilotKit(pathname: string): boolean {
   return pathname === copilotKitPrefix || pathname.startsWith(`${copilotKitPrefix}/`);
 }
 
+/** Whether a client that leaves says something by it: CopilotKit's frontends stop a run by its name. */
+export function leavingCounts({ url }: Exchange): boolean {
+  return !isCopilotKit(url.pathname);
+}
+
 /** What follows a prefix in a path. @throws Fault `invalid-request` */
 export function segmentsOf(pathname: string, prefix: string): string[] {
   return pathname

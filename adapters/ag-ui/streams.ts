@@ -3,7 +3,7 @@
 import type { ServerResponse } from 'node:http';
 import { posix } from 'node:path';
 import type { Activation } from '../../schemas/activation.ts';
-import type { RunId, ThreadId } from '../../schemas/id.ts';
+import type { ActivationId, RunId, ThreadId } from '../../schemas/id.ts';
 import type { Run } from '../../schemas/run.ts';
 import type { EventType } from '../../schemas/run-event.ts';
 import type { Exchange } from '../../src/adapter.ts';
@@ -17,6 +17,7 @@ import { type Began, decodeCursor, type FramePosition, type JoinStreamName, type
 import type { Decoded } from './decode.ts';
 import { RunEncoder } from './encode.ts';
 import type { Opening } from './fold.ts';
+import { leavingCounts } from './http.ts';
 import type { MediaLinks } from './media-links.ts';
 import { type Profile, profiles } from './profile.ts';
 import {
@@ -63,8 +64,6 @@ export interface Accepted extends Pick<Decoded, 'parentRunId' | 'copy' | 'profil
   readonly threadId: ThreadId;
   /** Whether it answers questions, and so goes on with a run. */
   readonly answers: boolean;
-  /** Whether it says something of the run that its client has left. */
-  readonly leavingCounts: boolean;
   readonly receipt: Receipt;
 }
 
@@ -76,14 +75,20 @@ interface Plan {
   readonly afterSeq: number;
   /** Nothing is answered until there is something to tell, or all up to here was told already. */
   readonly quietUpTo: number;
-  /** What is cancelled when its client leaves; undefined for those who only look on. */
+  /** Whose answer it is; undefined for those who only look on. */
   readonly activation: Activation | undefined;
-  /** See Accepted. */
-  readonly leavingCounts: boolean;
+}
+
+/** The requests whose clients have left a run, and how each is cancelled. */
+interface LeftRun {
+  readonly requests: Map<ActivationId, () => void>;
+  stopGrace: () => void;
 }
 
 export class Streams {
   readonly viewers = new Viewers();
+  /** Runs that are to be cancelled, once everybody else has left them too and the grace is over. */
+  readonly #left = new Map<RunId, LeftRun>();
   readonly #options: StreamsOptions;
 
   constructor(options: StreamsOptions) {
@@ -92,7 +97,7 @@ export class Streams {
 
   /** The answer to a request that was just taken in. From here on nothing is refused: a fault ends it in its own words. */
   answer(exchange: Exchange, accepted: Accepted): Promise<void> {
-    const { threadId, parentRunId, copy, profile, answers, leavingCounts, receipt } = accepted;
+    const { threadId, parentRunId, copy, profile, answers, receipt } = accepted;
     const { activation } = receipt;
     if (activation.received.became === 'answered') {
       return this.#showEnd(exchange, { threadId, activation, profile, runId: receipt.runId });
@@ -107,8 +112,7 @@ export class Streams {
     };
     // A request that started its run has nothing to recall.
     const joinsRun = answers || receipt.became === 'pending';
-    const plan = this.#planRun(exchange, { threadId, activation, joinsRun }, opening);
-    return this.#write(exchange, { ...plan, leavingCounts });
+    return this.#write(exchange, this.#planRun(exchange, { threadId, activation, joinsRun }, opening));
   }
 
   /** Its answers came when the run that asked had ended: its client is shown what came of that, as a newcomer is. */
@@ -175,7 +179,6 @@ export class Streams {
       threadId,
       encoder,
       activation,
-      leavingCounts: true,
       afterSeq,
       quietUpTo: 0,
       async first(source) {
@@ -243,7 +246,7 @@ export class Streams {
       sentUpTo,
     };
     const encoder = this.#encoder(exchange, opening);
-    const common = { threadId, encoder, afterSeq: seq, quietUpTo: 0, activation: undefined, leavingCounts: true };
+    const common = { threadId, encoder, afterSeq: seq, quietUpTo: 0, activation: undefined };
     const begins = run?.firstSeq;
     if (run === undefined || begins === undefined || (run.lastSeq !== undefined && seq >= run.lastSeq)) {
       return { ...common, first: (source) => encodeIdle(source, seq, run?.outcome) };
@@ -328,30 +331,50 @@ export class Streams {
     return new EventStream(response, { clock, keepAliveMs, maxBufferedChars, maxStallMs, signal });
   }
 
-  #leave({ principal, log }: Exchange, viewer: Viewer, isGone: boolean): void {
+  #leave(exchange: Exchange, viewer: Viewer, isGone: boolean): void {
     const { gateway, clock, onDisconnect } = this.#options;
-    const { run, encoder, plan } = viewer;
-    const { threadId, activation } = plan;
-    const left = isGone && plan.leavingCounts && !encoder.hasEnded && !gateway.stopping.aborted;
+    const { run, encoder, activation, plan } = viewer;
+    const left = isGone && leavingCounts(exchange) && !encoder.hasEnded && !gateway.stopping.aborted;
     const isAbandoned = this.viewers.leave(viewer, left);
-    if (!isAbandoned || onDisconnect.is !== 'cancel' || activation === undefined || run === undefined) return;
-    clock.at(clock.now() + onDisconnect.graceMs, () => {
+    if (onDisconnect.is !== 'cancel' || run === undefined) return;
+    const of = this.#left.get(run) ?? { requests: new Map<ActivationId, () => void>(), stopGrace: () => undefined };
+    of.stopGrace();
+    if (!isAbandoned && !this.viewers.isViewed(run)) {
+      this.#left.delete(run);
+      return;
+    }
+    if (left && activation !== undefined) {
+      const { principal, log } = exchange;
+      of.requests.set(activation.id, () => this.#cancel({ principal, log }, plan.threadId, activation.id));
+    }
+    if (of.requests.size === 0) return;
+    this.#left.set(run, of);
+    if (!isAbandoned) return;
+    of.stopGrace = clock.at(clock.now() + onDisconnect.graceMs, () => {
       if (!this.viewers.isAbandoned(run) || gateway.stopping.aborted) return;
-      const caller = { ...principal, door: 'ag-ui', origin: 'user' } as const;
-      gateway.runs.cancelActivation(caller, threadId, activation.id).catch((error: unknown) => {
-        log.warn({ threadId, run, error }, 'a run that its client left could not be cancelled');
-      });
+      this.#left.delete(run);
+      for (const cancel of of.requests.values()) cancel();
+    });
+  }
+
+  #cancel({ principal, log }: Pick<Exchange, 'principal' | 'log'>, threadId: ThreadId, activation: ActivationId): void {
+    const caller = { ...principal, door: 'ag-ui', origin: 'user' } as const;
+    this.#options.gateway.runs.cancelActivation(caller, threadId, activation).catch((error: unknown) => {
+      log.warn({ threadId, activation, error }, 'a request that its client left could not be cancelled');
     });
   }
 }
 
 /** One client: what it is told, by whom, and where to. It is written to once there is something to tell it. */
 class Viewer implements FrameSink {
+  /** Whose answer it is told, also when it is shown the thread instead. */
+  readonly activation: Activation | undefined;
   readonly #open: () => EventStream;
   #plan: Plan;
   #stream: EventStream | undefined;
 
   constructor(plan: Plan, open: () => EventStream) {
+    this.activation = plan.activation;
     this.#plan = plan;
     this.#open = open;
   }

@@ -24,7 +24,7 @@ export class Viewers {
   leave(viewer: Looking, left: boolean): boolean {
     this.#live.delete(viewer);
     const { run } = viewer;
-    if (!left || run === undefined || this.#isViewed(run)) return false;
+    if (!left || run === undefined || this.isViewed(run)) return false;
     this.#abandoned.add(run);
     const [oldest] = this.#abandoned;
     if (this.#abandoned.size > maxAbandoned && oldest !== undefined) this.#abandoned.delete(oldest);
@@ -37,11 +37,11 @@ export class Viewers {
   }
 
   isAbandoned(run: RunId): boolean {
-    if (this.#isViewed(run)) this.#abandoned.delete(run);
+    if (this.isViewed(run)) this.#abandoned.delete(run);
     return this.#abandoned.has(run);
   }
 
-  #isViewed(run: RunId): boolean {
+  isViewed(run: RunId): boolean {
     for (const viewer of this.#live) if (viewer.run === run) return true;
     return false;
   }

@@ -363,6 +363,28 @@ test('where leaving means cancelling, a run ends after the grace unless somebody
   expect(await seen('run.finished')).toMatchObject({ outcome: { type: 'cancelled' } });
 });
 
+test('where leaving means cancelling, who only looked on may be the last to leave', async () => {
+  const { agent } = wordy(' second');
+  const { mailbox, seen, events } = await open(agent);
+  await using server = await serve(mailbox, { onDisconnect: { is: 'cancel', graceMs: 1000 } });
+  const asked = await fetch(server.url('/scripted'), bodyOf('r1'));
+  await seen('text.delta');
+  const reloaded = await look(server);
+  await asked.body?.cancel();
+  await server.handled(1);
+  await server.clock.advance(1000);
+  await reloaded.body?.cancel();
+  await server.handled(2);
+  await server.clock.advance(900);
+  const back = await look(server);
+  await back.body?.cancel();
+  await server.handled(3);
+  await server.clock.advance(999);
+  expect((await events()).some((event) => event.type === 'run.stopping')).toBe(false);
+  await server.clock.advance(1);
+  expect(await seen('run.finished')).toMatchObject({ outcome: { type: 'cancelled' } });
+});
+
 describe('a viewer that does not read', () => {
   const words = Array.from({ length: 200 }, (_, index) => `${index}${'x'.repeat(100_000)} `);
   const talker = scripted(async function* (_, context) {
