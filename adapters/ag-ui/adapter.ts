@@ -223,8 +223,9 @@ class AgUiAdapter implements Adapter {
     const warnings = [...decoded.warnings, ...answers.warnings, ...receipt.activation.warnings];
     if (warnings.length > 0) log.warn({ activation: receipt.activation.id, warnings }, 'set aside in an AG-UI request');
     const { parentRunId, copy, profile } = decoded;
-    const isAnswering = answers.decisions.length > 0;
-    return { threadId, receipt, parentRunId, copy, profile, answers: isAnswering };
+    // One that brings nothing may be told what is asked already.
+    const mayGoOn = answers.decisions.length > 0 || receipt.activation.messageIds.length === 0;
+    return { threadId, receipt, parentRunId, copy, profile, mayGoOn };
   }
 
   /** A run that everybody has left is stopped by its own actor's next words: how stock clients stop one is by leaving it. */

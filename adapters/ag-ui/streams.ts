@@ -62,8 +62,8 @@ export interface StreamsOptions {
 /** A request that was taken in, and what of it its answer needs. */
 export interface Accepted extends Pick<Decoded, 'parentRunId' | 'copy' | 'profile'> {
   readonly threadId: ThreadId;
-  /** Whether it answers questions, and so goes on with a run. */
-  readonly answers: boolean;
+  /** Whether it may go on with a run that was there. */
+  readonly mayGoOn: boolean;
   readonly receipt: Receipt;
 }
 
@@ -97,7 +97,7 @@ export class Streams {
 
   /** The answer to a request that was just taken in. From here on nothing is refused: a fault ends it in its own words. */
   answer(exchange: Exchange, accepted: Accepted): Promise<void> {
-    const { threadId, parentRunId, copy, profile, answers, receipt } = accepted;
+    const { threadId, parentRunId, copy, profile, mayGoOn, receipt } = accepted;
     const { activation } = receipt;
     if (activation.received.became === 'answered') {
       return this.#showEnd(exchange, { threadId, activation, profile, runId: receipt.runId });
@@ -111,7 +111,7 @@ export class Streams {
       profile,
     };
     // A request that started its run has nothing to recall.
-    const joinsRun = answers || receipt.became === 'pending';
+    const joinsRun = mayGoOn || receipt.became === 'pending';
     return this.#write(exchange, this.#planRun(exchange, { threadId, activation, joinsRun }, opening));
   }
 

@@ -4,7 +4,7 @@ import type { ActivationId } from '../../schemas/id.ts';
 import type { Outcome, Run } from '../../schemas/run.ts';
 import { Fault } from '../fault.ts';
 import type { Command, Outcomes, Rules } from './command.ts';
-import { type QueuedActivation, type QueuedRun, waitingOn } from './lane.ts';
+import { type OpenRun, type QueuedActivation, type QueuedRun, waitingOn } from './lane.ts';
 import { type Base, findKnown, reconcile } from './reconcile.ts';
 import { claimNext, enter, givenTo, isLeftToClient, newRun } from './start.ts';
 import { stopOpen, supersedeQueued } from './stop.ts';
@@ -28,7 +28,7 @@ export function accept(turn: Turn, command: Accept, rules: Rules, isNew: boolean
   for (const blob of command.blobs) turn.put('blob', blob.id, { data: blob.data });
 
   const { fresh, base } = arrange(turn, request);
-  const standing = standingOf(turn, command, fresh);
+  const standing = standingOf(turn, command, { fresh, base });
   const isInput = standing.is === 'apart' && steers(turn, command, base);
   // What a client's copy holds beyond its own words is, here, what the run that asked, or that runs, has just written.
   const messages =
@@ -148,25 +148,39 @@ type EndedRun = Run & { readonly lastSeq: number; readonly outcome: Outcome };
 
 /**
  * A client that sends whole copies answers by its protocol's law before it may go on, so its answers never start another
- * run while questions are open; and one whose questions were all closed meanwhile, with nothing else to say, gets what
- * came of them: its answers are no reason to ask the agent again.
+ * run while questions are open. With nothing new to say it asks nothing: where questions are open it is told these, and
+ * where its answers come late it gets what came of their questions.
  */
-function standingOf(turn: Turn, command: Accept, fresh: readonly MessageInput[]): Standing {
+function standingOf(turn: Turn, command: Accept, said: ReturnType<typeof arrange>): Standing {
   const { open } = turn.lane;
   const asked = command.decisions.flatMap(({ ticketId }) => turn.find('ticket', ticketId) ?? []);
-  const saysMore = fresh.some((message) => isOwnWord(turn, command.request, message));
+  const saysMore = said.fresh.some((message) => isOwnWord(turn, command.request, message));
   if (open !== undefined) {
     const own = asked.filter((ticket) => ticket.runId === open.runId);
     if (own.length > 0 && !saysMore) return { is: 'continues' };
-    const mustAnswer = open.tickets.length > 0 && command.request.messagesAre === 'whole';
     const answersOpen = own.some((ticket) => ticket.closed === undefined);
-    const mayGoOn = answersOpen || (mustAnswer && command.decisions.length > 0);
-    if (mayGoOn && !isStopped(turn)) return { is: 'continues' };
+    const isHeld = answersOpen || isHeldByQuestions(turn, open, command, { saysMore, base: said.base });
+    if (isHeld && !isStopped(turn)) return { is: 'continues' };
   }
   if (saysMore) return { is: 'apart' };
   const runs = asked.map((ticket) => turn.find('run', ticket.runId)).filter((run) => isEnded(run));
   const [last] = runs.toSorted((a, b) => b.lastSeq - a.lastSeq);
   return last === undefined ? { is: 'apart' } : { is: 'over', run: last };
+}
+
+/** Whether a whole copy can make nothing of the thread but what is asked already. */
+function isHeldByQuestions(
+  turn: Turn,
+  open: OpenRun,
+  { decisions, request }: Accept,
+  said: { readonly saysMore: boolean; readonly base: Base },
+): boolean {
+  if (open.tickets.length === 0 || request.messagesAre !== 'whole') return false;
+  if (decisions.length > 0) return true;
+  const { saysMore, base } = said;
+  const isWaiting = request.whenBusy === 'queue' || request.whenBusy === 'steer';
+  if (saysMore || !isWaiting || base === 'root') return false;
+  return base === undefined || turn.find('message', base.at)?.runId === open.runId;
 }
 
 function isEnded(run: Run | undefined): run is EndedRun {

@@ -179,6 +179,16 @@ test('an answer that does not fit leaves the question open, and the client is to
   expect((await framesOf(await look(server, frames.at(-2)?.id))).at(-1)?.event['outcome']).toEqual(again);
 });
 
+test('a request that is made again under another name, when its run waits, is asked what is asked', async () => {
+  const { mailbox } = await open(asking);
+  await using server = await serve(mailbox);
+  const messages = [{ id: 'm-r1', role: 'user', content: 'r1' }];
+  const asked = await framesOf(await fetch(server.url('/scripted'), bodyOf('r1', 't', { messages })));
+  const again = await framesOf(await fetch(server.url('/scripted'), bodyOf('r2', 't', { messages })));
+  expect(again.at(-1)?.event).toEqual({ ...asked.at(-1)?.event, runId: 'r2' });
+  expect((await mailbox.runs.list(alice, {}, { limit: 10 })).items).toHaveLength(1);
+});
+
 test('an answer that comes when its question is over shows what came of it, the same each time', async () => {
   const { mailbox } = await open(asking);
   await using server = await serve(mailbox);

@@ -327,6 +327,35 @@ describe('a request that answers questions', () => {
     });
   });
 
+  it.for(['queue', 'steer'] as const)(
+    'with nothing to say is told what is asked, and waits for nothing (%s)',
+    (whenBusy) => {
+      const said = [user('hello', 'm-1')];
+      const written = assistant('may I?', 'i-1');
+      for (const messages of [said, [...said, written]]) {
+        const driver = new LaneDriver();
+        const { token, runId } = driver.start({ endsAt: 'waiting', messagesAre: 'whole', messages: said });
+        driver.say(token, 'may I?', 'i-1');
+        const ticketId = driver.askAndWait(token, 'q');
+        const again = driver.accept({ endsAt: 'waiting', messagesAre: 'whole', messages, whenBusy });
+        const outcome = { type: 'waiting', ticketIds: [ticketId] };
+        expect(driver.get('activation', again.activation.id).state).toMatchObject({ is: 'answered', runId, outcome });
+        driver.decide(ticketId, { type: 'deny' });
+        driver.settle(token);
+        expect(driver.all('run')).toHaveLength(1);
+      }
+    },
+  );
+
+  it('asks again what an earlier run was asked, behind open questions: it waits for them', () => {
+    const driver = new LaneDriver();
+    const said = [user('hello', 'm-1')];
+    driver.settle(driver.start({ messagesAre: 'whole', messages: said }).token);
+    const { token } = driver.start({ messages: ['and now?'] });
+    driver.askAndWait(token, 'q');
+    expect(driver.accept({ messagesAre: 'whole', messages: said })).toMatchObject({ became: 'blocked' });
+  });
+
   it('and says something new as well, when its questions are over, is a request of its own', () => {
     const driver = new LaneDriver();
     const { token } = driver.start({ endsAt: 'waiting' });
