@@ -182,6 +182,7 @@ export const Config = section({
       30_000,
       'how often a WebSocket’s client is asked whether it is there, and how long it may take to say so',
     ),
+    initializeMs: interval(30_000, 'how long a client that has connected may take to say who it is'),
     maxBufferedBytes: size(
       4 * mebibyte,
       'what is held for a client that does not read, before its agents have to wait',

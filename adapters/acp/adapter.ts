@@ -10,7 +10,7 @@ import type { Gateway } from '../../src/gateway.ts';
 import { answerProblem } from '../../src/problem.ts';
 import { decodeSegment } from '../../src/url-path.ts';
 import { closeWith, Connection } from './connection.ts';
-import type { ConnectedFrom, MessageStream } from './door.ts';
+import type { ConnectedFrom, MessageStream, Visit } from './door.ts';
 import { MessageStreamChannel } from './message-stream.ts';
 import { type AcpTransportLimits, AcpTransports } from './transports.ts';
 import { versions } from './versions.ts';
@@ -83,12 +83,12 @@ class AcpAdapter implements Adapter {
     return agent;
   }
 
-  #connect(stream: MessageStream, { principal, agent: card, log }: ConnectedFrom): { readonly closed: Promise<void> } {
+  #connect(stream: MessageStream, { principal, agent: card, log }: ConnectedFrom): Visit {
     const { gateway, clock, needsToken = false, whenBusy = 'queue' } = this.#options;
     const parts = { gateway, clock, needsToken, whenBusy, principal, card, versions, log };
     const connection = new Connection(new MessageStreamChannel(stream), parts);
     closeWith(gateway.stopping, connection);
-    return { closed: connection.whenClosed };
+    return { initialized: connection.whenInitialized, closed: connection.whenClosed };
   }
 }
 

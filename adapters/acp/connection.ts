@@ -56,6 +56,7 @@ export class Connection implements PeerHandler {
   readonly #sessions = new Map<ThreadId, Session>();
   /** What opens and closes each session: one after the other. */
   readonly #turns = new Map<ThreadId, Promise<unknown>>();
+  readonly #initialized = deferred();
   readonly #closed = deferred();
   #known: Known | undefined;
   #isClosed = false;
@@ -65,6 +66,11 @@ export class Connection implements PeerHandler {
     this.#parts = parts;
     const { clock, log } = parts;
     this.#peer = new JsonRpcPeer({ channel, handler: this, clock, log, encodeError });
+  }
+
+  /** Resolves when its client has said who it is; never for one that does not. */
+  get whenInitialized(): Promise<void> {
+    return this.#initialized.promise;
   }
 
   /** Resolves when its channel has closed and it follows nothing any more. */
@@ -113,6 +119,7 @@ export class Connection implements PeerHandler {
     const version = versions.find(({ number }) => number === asked) ?? versions[0];
     const client = version.decodeClient(params);
     this.#known = { version, client: { ...client, clientId: client.clientId ?? randomUUID() } };
+    this.#initialized.resolve();
     return { result: version.encodeAgent(card, needsToken) };
   }
 

@@ -1,6 +1,7 @@
 import type { AgentCard } from '../../schemas/agent-card.ts';
 import type { Principal } from '../../schemas/id.ts';
 import type { Log } from '../../src/adapter.ts';
+import type { Clock } from '../../src/clock.ts';
 
 /** Whole JSON-RPC messages each way. A write resolves when there is room for more; the end of `readable` is the client's. */
 export interface MessageStream {
@@ -15,13 +16,21 @@ export interface ConnectedFrom {
   readonly log: Log;
 }
 
+/** A client behind the door. */
+export interface Visit {
+  /** Resolves when it was welcomed: its `initialize` succeeded. Stays pending for one that never is. */
+  readonly initialized: Promise<void>;
+  /** Settles when either side has ended the stream. */
+  readonly closed: Promise<void>;
+}
+
 /** Where connections lead, whatever brought them. */
 export interface AcpDoor {
   /**
-   * Serves one client, until either side ends its stream. `closed` settles then; when the gateway stops, connections end
-   * by themselves once they have said what is left to say.
+   * Serves one client, until either side ends its stream. When the gateway stops, connections end by themselves once they
+   * have said what is left to say.
    */
-  connect(stream: MessageStream, from: ConnectedFrom): { readonly closed: Promise<void> };
+  connect(stream: MessageStream, from: ConnectedFrom): Visit;
 }
 
 /** A client's place behind the door, as the SDK takes it. Nothing that is thrown there is told: the SDK would quote it. */
@@ -29,7 +38,7 @@ export class DoorConnection {
   readonly #door: AcpDoor;
   readonly #from: ConnectedFrom;
   readonly #began: (closed: Promise<void>) => void;
-  #closed: Promise<void> | undefined;
+  #visit: Visit | undefined;
 
   /** `began`: told of the end of the connection, when it begins. */
   constructor(door: AcpDoor, from: ConnectedFrom, began: (closed: Promise<void>) => void) {
@@ -40,15 +49,25 @@ export class DoorConnection {
 
   /** Resolves when it has ended; undefined: it has not begun. */
   get closed(): Promise<void> | undefined {
-    return this.#closed;
+    return this.#visit?.closed;
+  }
+
+  /** Calls `late` once, unless it was initialized, or has ended, within `ms`. */
+  expectInitialize(clock: Clock, ms: number, late: () => void): void {
+    const cancel = clock.at(clock.now() + ms, late);
+    void Promise.race([this.#visit?.initialized, this.#visit?.closed]).then(cancel);
   }
 
   connect({ readable, writable }: MessageStream): { readonly closed: Promise<void> } {
     try {
-      const { closed } = this.#door.connect({ readable: withoutReasons(readable), writable }, this.#from);
-      this.#closed = closed.catch((error: unknown) => this.#report(error));
-      this.#began(this.#closed);
-      return { closed: this.#closed };
+      const { initialized, closed: ended } = this.#door.connect(
+        { readable: withoutReasons(readable), writable },
+        this.#from,
+      );
+      const closed = ended.catch((error: unknown) => this.#report(error));
+      this.#visit = { initialized, closed };
+      this.#began(closed);
+      return { closed };
     } catch (error) {
       this.#report(error);
       throw new Error('the agent cannot be reached', { cause: error });

@@ -17,6 +17,8 @@ export interface HttpLimits {
   readonly slowViewerMs: number;
   /** How long a connection without a request or a stream is kept. */
   readonly idleMs: number;
+  /** How long a client may take to initialize: one whose `initialize` was refused never does. */
+  readonly initializeMs: number;
 }
 
 export interface HttpTransportParts {
@@ -79,10 +81,11 @@ export class HttpTransport {
       const answer = await this.#ask(exchange, opened);
       id = answer.headers.get(idHeader);
       if (id !== null) {
-        const idle = (): void => void this.#reap(connection);
-        const { idleMs } = limits;
-        const connection = new HttpConnection({ id, principal, agent, clock, idleMs, idle, release });
+        const reap = (): void => void this.#reap(connection);
+        const { idleMs, initializeMs } = limits;
+        const connection = new HttpConnection({ id, principal, agent, clock, idleMs, idle: reap, release });
         this.#connections.set(id, connection);
+        opened.expectInitialize(clock, initializeMs, reap);
         void opened.closed?.then(() => this.#forget(connection));
       }
       await this.#send(answer, exchange);

@@ -15,6 +15,8 @@ export interface WebSocketLimits {
   readonly maxBodyBytes: number;
   /** How often a client is asked whether it is there, and how long it may take to say so. */
   readonly pingMs: number;
+  /** How long a client may take to initialize. */
+  readonly initializeMs: number;
   /** How long a client may take to answer a close. */
   readonly closeMs: number;
 }
@@ -34,6 +36,7 @@ const tokenPrefix = 'anyport.token.';
 /** https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1 */
 const normalClosure = 1000;
 const goingAway = 1001;
+const policyViolation = 1008;
 
 /** The bearer token that a client offers as a subprotocol, in base64url: browsers can set no other header. */
 export function tokenOffered({ headers }: IncomingMessage): string | undefined {
@@ -75,10 +78,14 @@ export class WebSocketTransport {
     const { sdk, connect, slots, clock, limits, stopping } = this.#parts;
     if (socket.destroyed) return;
     socket.once('close', slots.take(principal));
-    const prepared = sdk.prepareWebSocketUpgrade({ createAgent: () => connect({ principal, agent, log }) });
+    const opened = connect({ principal, agent, log });
+    const prepared = sdk.prepareWebSocketUpgrade({ createAgent: () => opened });
     const webSocket = this.#shakeHands(upgrade, prepared);
     if (webSocket === undefined) return;
     watchPresence(webSocket, clock, limits.pingMs);
+    opened.expectInitialize(clock, limits.initializeMs, () => {
+      webSocket.close(policyViolation, 'initialize comes first');
+    });
     prepared.accept(new SdkSocket(webSocket, () => (stopping.aborted ? goingAway : normalClosure)));
   }
 

@@ -13,7 +13,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { WebSocket, type ClientOptions } from 'ws';
-import type { AcpDoor, ConnectedFrom } from '../../adapters/acp/door.ts';
+import type { AcpDoor, ConnectedFrom, Visit } from '../../adapters/acp/door.ts';
 import { answerProblem } from '../../src/problem.ts';
 import { AcpTransports, type AcpTransportLimits } from '../../adapters/acp/transports.ts';
 import type { AgentCard } from '../../schemas/agent-card.ts';
@@ -21,6 +21,7 @@ import { Config, type ConfigInput } from '../../schemas/config.ts';
 import type { Adapter } from '../../src/adapter.ts';
 import type { Clock } from '../../src/clock.ts';
 import { systemClock } from '../../src/clock.ts';
+import { deferred } from '../../src/deferred.ts';
 import { Fault } from '../../src/fault.ts';
 import { TimeOrderedIds } from '../../src/ids.ts';
 import { HttpServer } from '../../src/server/http-server.ts';
@@ -198,7 +199,7 @@ export const lingeringDoor: AcpDoor = {
       await writer.write({ jsonrpc: '2.0', method: '_welcome' });
     };
     void welcome().catch(() => undefined);
-    return { closed: new Promise(() => undefined) };
+    return { initialized: Promise.resolve(), closed: new Promise(() => undefined) };
   },
 };
 
@@ -215,11 +216,12 @@ class EchoDoor implements AcpDoor {
     this.#stopping = stopping;
   }
 
-  connect(stream: Parameters<AcpDoor['connect']>[0], from: ConnectedFrom): { readonly closed: Promise<void> } {
+  connect(stream: Parameters<AcpDoor['connect']>[0], from: ConnectedFrom): Visit {
     this.connected.push(from);
     this.open++;
     const sessions: string[] = [];
-    const connection = this.#app(sessions).connect(stream as Stream);
+    const initialized = deferred();
+    const connection = this.#app(sessions, initialized.resolve).connect(stream as Stream);
     const stop = (): void => void sayGoodBye();
     const sayGoodBye = async (): Promise<void> => {
       for (const sessionId of sessions) await say(connection.client, sessionId, 'good bye');
@@ -227,6 +229,7 @@ class EchoDoor implements AcpDoor {
     };
     this.#stopping.addEventListener('abort', stop);
     return {
+      initialized: initialized.promise,
       closed: connection.closed.finally(() => {
         this.open--;
         this.#stopping.removeEventListener('abort', stop);
@@ -234,9 +237,12 @@ class EchoDoor implements AcpDoor {
     };
   }
 
-  #app(sessions: string[]) {
+  #app(sessions: string[], initialized: () => void) {
     return agentApp({ name: 'echo' })
-      .onRequest(methods.agent.initialize, () => ({ protocolVersion: 1, agentCapabilities: { loadSession: true } }))
+      .onRequest(methods.agent.initialize, () => {
+        initialized();
+        return { protocolVersion: 1, agentCapabilities: { loadSession: true } };
+      })
       .onRequest(methods.agent.session.new, () => {
         const sessionId = `session-${++this.#sessions}`;
         sessions.push(sessionId);

@@ -104,7 +104,7 @@ describe('a connection over streamable HTTP', () => {
           await writer.write({ jsonrpc: '2.0', id: 0, result: { protocolVersion: 1 } });
           await writer.close();
         };
-        return { closed: serve() };
+        return { initialized: Promise.resolve(), closed: serve() };
       },
     };
     await using port = await AcpPort.open({ door, limits: { maxConnections: 1 } });
@@ -139,6 +139,24 @@ describe('a connection over streamable HTTP', () => {
     expect(port.door.open).toBe(1);
     await clock.advance(1);
     expect((await port.ask('DELETE', { headers })).status).toBe(404);
+  });
+
+  it('is over when its client is not initialized in time, whatever it keeps open', async () => {
+    const clock = new ManualClock();
+    await using port = await AcpPort.open({ clock, limits: { initializeMs: 10_000, maxConnections: 1 } });
+    const refused = { jsonrpc: '2.0', id: 0, method: 'initialize', params: { protocolVersion: 'one' } };
+    const answer = await port.ask('POST', { body: refused });
+    expect(await answer.json()).toMatchObject({ id: 0, error: { code: -32_602 } });
+    const headers = { 'acp-connection-id': answer.headers.get('acp-connection-id') ?? '' };
+    await open(port, headers);
+    await clock.advance(9_999);
+    expect((await port.ask('POST', { body: initialize() })).status).toBe(429);
+    await clock.advance(1);
+    await until('the door to be closed', () => port.door.open === 0);
+    expect((await port.ask('POST', { body: list, headers })).status).toBe(404);
+    await port.connect();
+    await clock.advance(10_000);
+    expect(port.door.open).toBe(1);
   });
 
   it('is in use while a stream of it is open, and after that again idle', async () => {

@@ -63,14 +63,20 @@ describe.each(transports)('a client over %s', (transport) => {
 
   it('is told nothing of what went wrong inside', async () => {
     const secret = new Error('the password is 1234');
+    const never = new Promise<void>(() => undefined);
     const doors: AcpDoor[] = [
       {
         connect: () => {
           throw secret;
         },
       },
-      { connect: ({ readable }) => ({ closed: readable.cancel(secret).then(() => Promise.reject(secret)) }) },
-      { connect: ({ writable }) => ({ closed: writable.abort(secret) }) },
+      {
+        connect: ({ readable }) => ({
+          initialized: never,
+          closed: readable.cancel(secret).then(() => Promise.reject(secret)),
+        }),
+      },
+      { connect: ({ writable }) => ({ initialized: never, closed: writable.abort(secret) }) },
     ];
     for (const door of doors) {
       await using port = await AcpPort.open({ door });

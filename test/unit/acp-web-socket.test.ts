@@ -200,7 +200,7 @@ describe('a WebSocket', () => {
 
   it('whose client says nothing when it is asked is cut off; one that answers is not', async () => {
     const clock = new ManualClock();
-    await using port = await AcpPort.open({ clock, limits: { pingMs: 30_000 } });
+    await using port = await AcpPort.open({ clock, limits: { pingMs: 30_000, initializeMs: 1_000_000 } });
     const { webSocket: here } = await port.knock();
     const { webSocket: gone } = await port.knock('/acp/demo', { autoPong: false });
     const cut = closeOf(gone);
@@ -215,6 +215,33 @@ describe('a WebSocket', () => {
     expect(await cut).toMatchObject({ code: 1006 });
     expect(here.readyState).toBe(here.OPEN);
     await until('one to be left', () => port.door.open === 1);
+  });
+
+  it('that is not initialized in time is closed, though it answers when it is asked; one that is is not', async () => {
+    const clock = new ManualClock();
+    await using port = await AcpPort.open({ clock, limits: { initializeMs: 10_000, pingMs: 6000, maxConnections: 3 } });
+    const [{ webSocket: silent }, { webSocket: refused }, { webSocket: known }] = await Promise.all([
+      port.knock(),
+      port.knock(),
+      port.knock(),
+    ]);
+    refused.send(JSON.stringify({ jsonrpc: '2.0', id: 0, method: 'initialize', params: { protocolVersion: 'one' } }));
+    expect(await next(refused)).toMatchObject({ error: { code: -32_602 } });
+    known.send(JSON.stringify(initialize()));
+    await next(known);
+    const closed = Promise.all([closeOf(silent), closeOf(refused)]);
+    const asked = once(silent, 'ping');
+    await clock.advance(6000);
+    await asked;
+    silent.send('{');
+    expect(await next(silent)).toMatchObject({ error: { code: -32_700 } });
+    await clock.advance(3999);
+    expect(port.door.open).toBe(3);
+    await clock.advance(1);
+    expect(await closed).toEqual(Array.from({ length: 2 }, () => ({ code: 1008, reason: 'initialize comes first' })));
+    await until('their places to be free', () => port.door.open === 1);
+    expect(known.readyState).toBe(known.OPEN);
+    expect((await port.knock()).status).toBe(101);
   });
 
   it('holds its agent back while its client does not read, and is closed when it never does', async () => {
