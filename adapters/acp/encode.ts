@@ -49,6 +49,11 @@ export class UpdateEncoder {
     this.#thread.takeHistory();
   }
 
+  /** What is open of what it recalled and `encodeHistory` does not show. */
+  standing(): readonly acp.SessionUpdate[] {
+    return this.#thread.standing();
+  }
+
   /** What an item is called: by its id, unless a later attempt told it again. */
   nameOf(id: string): string {
     return this.#thread.nameOf(id);
@@ -95,8 +100,16 @@ const encoded = {
       ...run.endWork(outcome.type === 'completed' ? 'completed' : 'failed'),
     ];
   },
-  'ticket.opened': { dropped: 'a question is a request of its own' },
-  'ticket.closed': { dropped: 'a question that is closed is a request that is withdrawn' },
+  'ticket.opened': (run, { ticket }) => {
+    const call = run.thread.options.ownCallOf?.(ticket);
+    if (call === undefined) return [];
+    run.questions.set(ticket.id, call);
+    return [{ sessionUpdate: 'tool_call', ...call }];
+  },
+  'ticket.closed': (run, { ticketId, how }) => {
+    const wasShown = run.questions.delete(ticketId);
+    return wasShown ? [update(ticketId, { status: how === 'answered' ? 'completed' : 'failed' })] : [];
+  },
   'text.started': (run, { id, role }) => {
     if (role !== 'assistant') run.speakers.set(id, speakers[role]);
     return [];

@@ -1,7 +1,8 @@
 import type * as acp from '@agentclientprotocol/sdk';
-import type { ItemId, MessageId, RunId } from '../../schemas/id.ts';
+import type { ItemId, MessageId, RunId, TicketId } from '../../schemas/id.ts';
 import type { RunEvent } from '../../schemas/run-event.ts';
 import type { ThreadSettings } from '../../schemas/thread.ts';
+import type { Ticket } from '../../schemas/ticket.ts';
 import { type Speaker, textChunk } from './messages.ts';
 import { toolText } from './parts.ts';
 
@@ -11,6 +12,8 @@ export interface EncoderOptions {
   /** What the client advertised as `session.notices` and `session.compaction`. */
   readonly notices: boolean;
   readonly compaction: boolean;
+  /** The tool call that a question is shown as which is about no call; undefined: it is shown otherwise. */
+  readonly ownCallOf?: (ticket: Ticket) => acp.ToolCall | undefined;
   /** What a change of a thread's settings is to this agent's modes and options. Left out: its mode, as it is named. */
   readonly settings?: (settings: ThreadSettings) => readonly acp.SessionUpdate[];
 }
@@ -72,6 +75,12 @@ export class ThreadFold {
     }
   }
 
+  /** What is open that `encodeHistory` does not show. */
+  standing(): acp.SessionUpdate[] {
+    const questions = [...this.#runs.values()].flatMap((run) => [...run.questions.values()]);
+    return questions.map((call) => ({ sessionUpdate: 'tool_call', ...call }));
+  }
+
   /** All that was spent in this currency, as far as it was told. */
   spend({ amount, currency }: acp.Cost): acp.Cost {
     const sum = (this.#costs.get(currency) ?? 0) + amount;
@@ -92,6 +101,8 @@ export class RunFold {
   /** Steps by name and subagents by id that are open, and the tool call that each is shown as. */
   readonly steps = new Map<string, string>();
   readonly subagents = new Map<string, string>();
+  /** Those that are open and are shown as a tool call of their own. */
+  readonly questions = new Map<TicketId, acp.ToolCall>();
   planId: ItemId | undefined;
   readonly #halves = new Map<ItemId, string>();
 

@@ -30,9 +30,13 @@ export class Past {
     return gateway.viewAt(caller, threadId, seq);
   }
 
-  /** The thread as it was then, in whole messages. Media are read as they are told, not all at once. */
-  async *replay({ messages, runId, seq }: ThreadMoment): AsyncGenerator<Update> {
+  /**
+   * The thread as it was then, in whole messages, and the questions that were open. Media are read as they are told, not
+   * all at once. The encoder goes silently over what led there.
+   */
+  async *replay({ messages, runId, seq }: ThreadMoment, encoder: Encoder): AsyncGenerator<Update> {
     const { gateway, caller, version } = this.#parts;
+    for await (const event of this.#toldBy(seq)) encoder.recall(event);
     const run = runId === undefined ? undefined : (await gateway.runs.find(caller, runId))?.run;
     const open = openCallsOf(run, seq);
     const answers = new Map(messages.map((message) => [message.toolCallId, message]));
@@ -44,11 +48,7 @@ export class Past {
       for (const one of told) whole.push(await this.whole(one));
       yield* version.encodeHistory(whole, open);
     }
-  }
-
-  /** The encoder goes silently over what led to a moment that its client was told. */
-  async recall(encoder: Encoder, seq: number): Promise<void> {
-    for await (const event of this.#toldBy(seq)) encoder.recall(event);
+    yield* encoder.standing();
   }
 
   /** The encoder goes silently over what its client was told, up to `seq`. */

@@ -4,7 +4,7 @@ import type { Log } from '../../src/adapter.ts';
 import { Fault } from '../../src/fault.ts';
 import type { JsonRpcPeer } from './peer.ts';
 import { RpcError } from './peer.ts';
-import type { Asked, AskedQuestion, Update } from './version.ts';
+import type { Asked, AskedQuestion } from './version.ts';
 
 export interface QuestionsAskedParts {
   readonly peer: Pick<JsonRpcPeer, 'request' | 'notify'>;
@@ -13,7 +13,6 @@ export interface QuestionsAskedParts {
   readonly encode: (ticket: Asked, problem: string | undefined) => AskedQuestion | undefined;
   /** @throws Fault as `Tickets.decide` */
   readonly decide: (id: TicketId, answer: Answer) => Promise<void>;
-  readonly tell: (update: Update) => void;
   /** Told when a question turned out to be one that this client cannot be asked. */
   readonly onUnaskable: () => void;
 }
@@ -71,8 +70,7 @@ export class QuestionsAsked {
     if (question === undefined) return;
     this.#open.delete(id);
     question.over.abort();
-    const { settled = [], closing } = question.asked ?? {};
-    for (const update of settled) this.#parts.tell(update);
+    const closing = question.asked?.closing;
     if (closing !== undefined) this.#parts.peer.notify(closing.method, closing.params);
   }
 

@@ -6,7 +6,6 @@ import * as z from 'zod';
 import { Json, JsonObject } from '../../schemas/json.ts';
 import type { Answer, Ticket, TicketOption } from '../../schemas/ticket.ts';
 import { Fault } from '../../src/fault.ts';
-import { update } from './fold.ts';
 import { encodeForm } from './forms.ts';
 
 /** What a client may know of a question. */
@@ -31,8 +30,6 @@ export interface AskedQuestion {
    * @throws Fault `invalid-answer`: it is no result of this request
    */
   decode(result: unknown): Answer | undefined;
-  /** What ends the question's own tool call, when it was closed, here or elsewhere. */
-  readonly settled: readonly acp.SessionUpdate[];
   /** The elicitation that its client is told the end of, when it was closed. */
   readonly completes?: string | undefined;
 }
@@ -51,6 +48,16 @@ export function encodeQuestion(ticket: Asked, to: Addressee): AskedQuestion | un
     case 'url':
       return (to.url ? encodePage(ticket, to) : undefined) ?? encodeOptions(ticket, to);
   }
+}
+
+/** The tool call that a question is shown as which is about no call; undefined: it is shown otherwise. */
+export function encodeOwnCall(ticket: Asked, to: Addressee): acp.ToolCall | undefined {
+  if (ticket.toolCallId !== undefined) return undefined;
+  return encodeQuestion(ticket, to)?.method === 'session/request_permission' ? ownCall(ticket, to) : undefined;
+}
+
+function ownCall(ticket: Asked, to: Addressee): acp.ToolCall {
+  return { toolCallId: ticket.id, title: messageOf(ticket, to), kind: 'other', status: 'pending' };
 }
 
 /** An option as it is shown, and what choosing it says. */
@@ -104,19 +111,17 @@ function offerOf({ id: optionId, name, kind }: TicketOption): Offer {
 }
 
 function encodePermission(ticket: Asked, to: Addressee, offers: readonly Offer[]): AskedQuestion {
-  const { id, toolCallId } = ticket;
-  const title = messageOf(ticket, to);
-  // A question that is about no call is shown as one of its own.
+  const { toolCallId } = ticket;
+  // Of its own call all is said again: a client that has only come back was not told of it.
   const toolCall: acp.ToolCallUpdate =
     toolCallId === undefined
-      ? { toolCallId: id, title, kind: 'other', status: 'pending' }
-      : { toolCallId: to.nameOf?.(toolCallId) ?? toolCallId, title };
+      ? ownCall(ticket, to)
+      : { toolCallId: to.nameOf?.(toolCallId) ?? toolCallId, title: messageOf(ticket, to) };
   const answers = new Map(offers.map(({ option, answer }) => [option.optionId, answer]));
   return {
     method: 'session/request_permission',
     params: { sessionId: to.sessionId, toolCall, options: offers.map(({ option }) => option) },
     decode: (result) => decodePermission(result, answers),
-    settled: toolCallId === undefined ? [update(id, { status: 'completed' })] : [],
   };
 }
 
@@ -204,7 +209,6 @@ function encodeElicitation(ticket: Asked, to: Addressee, { asks, accept }: Elici
           return undefined;
       }
     },
-    settled: [],
   };
 }
 

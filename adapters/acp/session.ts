@@ -100,9 +100,6 @@ export class Session {
           problem,
           nameOf: (toolCallId) => this.#encoder?.nameOf(toolCallId) ?? toolCallId,
         }),
-      tell: (update) => {
-        this.tell(update);
-      },
       decide: async (ticketId, answer) => {
         await gateway.tickets.decide(caller, ticketId, { answer });
       },
@@ -167,7 +164,7 @@ export class Session {
     const moment = await this.#past.moment(told?.seq);
     const { logId, seq } = moment;
     let frames = 0;
-    for await (const update of this.#past.replay(moment)) {
+    for await (const update of this.#past.replay(moment, encoder)) {
       frames += 1;
       if (frames <= (told?.frames ?? 0)) continue;
       this.tell(
@@ -176,7 +173,6 @@ export class Session {
       );
       await peer.room();
     }
-    await this.#past.recall(encoder, seq);
     return { logId, seq, frames: allFrames };
   }
 

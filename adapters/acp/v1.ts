@@ -9,7 +9,7 @@ import { decodeCancel, decodeClient, decodeRequest } from './decode.ts';
 import { UpdateEncoder } from './encode.ts';
 import { encodeOutcome } from './faults.ts';
 import { encodeHistory } from './history.ts';
-import { encodeQuestion } from './questions.ts';
+import { encodeOwnCall, encodeQuestion } from './questions.ts';
 import type { ListedSession } from './session-list.ts';
 import { encodeModes, encodeOptions, encodePromptCapabilities } from './settings.ts';
 import { type AskedQuestion, type Audience, type Place, tokenMethod, type Update, type Version } from './version.ts';
@@ -38,6 +38,8 @@ export const v1: Version = {
       isOwn,
       notices: client.showsNotices,
       compaction: client.showsCompaction,
+      ownCallOf: (ticket) =>
+        encodeOwnCall(ticket, { sessionId: ticket.threadId, form: client.asksForms, url: client.opensUrls }),
       settings: (settings) => encodeSettingsUpdates(settings, { card, client }),
     }),
   encodeHistory,

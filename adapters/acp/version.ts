@@ -75,6 +75,8 @@ export interface Encoder {
   encode(event: RunEvent): readonly Update[];
   /** Goes over what its client is told by `encodeHistory`. */
   recall(event: RunEvent): void;
+  /** What is open of what it recalled and `encodeHistory` does not show. */
+  standing(): readonly Update[];
   /** What the client knows an item as. */
   nameOf(id: ItemId): string;
 }
@@ -85,9 +87,7 @@ export interface AskedQuestion {
   readonly params: object;
   /** Undefined: no answer was given. @throws Fault `invalid-answer` */
   decode(result: unknown): Answer | undefined;
-  /** What is to be told when it is closed, whoever did that. */
-  readonly settled: readonly Update[];
-  /** What the client is told for itself then. */
+  /** What its client is told when it is closed, whoever did that. */
   readonly closing?: Call | undefined;
 }
 

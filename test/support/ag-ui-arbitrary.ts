@@ -138,6 +138,7 @@ class RunWriter {
   readonly #homes = new Map<string, string | undefined>();
   readonly #isSteady: boolean;
   #attempt = 1;
+  #questions = 0;
 
   constructor(isSteady: boolean) {
     this.#isSteady = isSteady;
@@ -172,8 +173,10 @@ class RunWriter {
 
   wait(): void {
     this.#finish();
-    this.record({ type: 'ticket.opened', ticket: approval });
-    this.record({ type: 'run.waiting', ticketIds: [approval.id] });
+    this.#questions += 1;
+    const id = `tkt-${this.#questions}`;
+    this.record({ type: 'ticket.opened', ticket: { ...approval, id } });
+    this.record({ type: 'run.waiting', ticketIds: [id] });
   }
 
   /** An item that starts again in a later attempt belongs where it belonged. */

@@ -350,6 +350,36 @@ describe('a question', () => {
     });
   });
 
+  it('that is about no call is shown as one, which ends once, as the question did while the link was down', async () => {
+    const asking = scripted(async function* (_, context) {
+      const [decision] = await context.ask('may', { kind: 'approval', text: 'May I?' });
+      yield* say(context, 'a', `it was ${decision?.how}`);
+    });
+    const endedAs = { approve: 'completed', dismiss: 'failed' } as const;
+    for (const type of ['approve', 'dismiss'] as const) {
+      const { options, withdrawn } = answering();
+      await withBridge(
+        options,
+        async ({ ide, link, session, gateway }) => {
+          const ended = ide.prompt(session, 'go');
+          await ide.seen('the permission', () => ide.permissions.length === 1);
+          link.goDown();
+          await gateway.mailbox.tickets.decide(person, await ticketOf(gateway), { answer: { type } });
+          link.comeBack();
+          expect(await ended).toBe('end_turn');
+          await ide.seen('that it is withdrawn', withdrawn);
+          const { toolCallId = '' } = ide.permissions[0]?.toolCall ?? {};
+          const told = ide.of(session).filter((update) => 'toolCallId' in update && update.toolCallId === toolCallId);
+          expect(told).toMatchObject([
+            { sessionUpdate: 'tool_call', title: 'May I?', status: 'pending' },
+            { sessionUpdate: 'tool_call_update', status: endedAs[type] },
+          ]);
+        },
+        asking,
+      );
+    }
+  });
+
   it('of a session that is removed while the link is down is withdrawn', async () => {
     const { options, withdrawn } = answering();
     await withBridge(options, async ({ ide, link, session, gateway }) => {

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { UpdateEncoder } from '../../adapters/acp/encode.ts';
 import type { EncoderOptions } from '../../adapters/acp/fold.ts';
 import { encodeHistory } from '../../adapters/acp/history.ts';
+import { encodeOwnCall } from '../../adapters/acp/questions.ts';
 import type { Message } from '../../schemas/message.ts';
 import type { RunEvent } from '../../schemas/run-event.ts';
 import { approval, resumedRunLog, runLog } from '../support/ag-ui-arbitrary.ts';
@@ -11,7 +12,12 @@ import { type Entry, runId, ThreadLog, userMessage } from '../support/ag-ui-log.
 import { Screen } from '../support/acp-screen.ts';
 import { assertValid } from '../support/acp-schema.ts';
 
-const everything: EncoderOptions = { isOwn: (id) => id === 'acp:1', notices: true, compaction: true };
+const everything: EncoderOptions = {
+  isOwn: (id) => id === 'acp:1',
+  notices: true,
+  compaction: true,
+  ownCallOf: (ticket) => encodeOwnCall(ticket, { sessionId: 's', form: true, url: true }),
+};
 
 function encode(entries: readonly Entry[], options: Partial<EncoderOptions> = {}): acp.SessionUpdate[] {
   const log = new ThreadLog();
@@ -530,6 +536,7 @@ describe('any log', () => {
         const encoder = new UpdateEncoder(everything);
         const screen = new Screen(encodeHistory(log.view(runId, seq).messages, { runId }));
         for (const event of log.events.slice(0, seq)) encoder.recall(event);
+        for (const update of encoder.standing()) screen.take(update);
         for (const update of tell(log.events.slice(seq), encoder)) screen.take(update);
       }),
       { numRuns: 150 },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type AskedQuestion, encodeQuestion, questionInWords } from '../../adapters/acp/questions.ts';
+import { type AskedQuestion, encodeOwnCall, encodeQuestion, questionInWords } from '../../adapters/acp/questions.ts';
 import type { ShownTicket } from '../../schemas/control.ts';
 import type { JsonObject } from '../../schemas/json.ts';
 import type { TicketOption } from '../../schemas/ticket.ts';
@@ -21,7 +21,6 @@ function ask(change: Partial<ShownTicket>, to: Parameters<typeof encodeQuestion>
   if (asked === undefined) throw new Error('it was not asked');
   const isPermission = asked.method === 'session/request_permission';
   assertValid(isPermission ? 'RequestPermissionRequest' : 'CreateElicitationRequest', asked.params);
-  for (const update of asked.settled) assertValid('SessionNotification', { sessionId: 's1', update });
   return asked;
 }
 
@@ -83,13 +82,13 @@ describe('an approval', () => {
     },
   );
 
-  it('is asked of its call, by the name that the client knows; else it is one of its own, which ends with it', () => {
+  it('is asked of its call, by the name that the client knows; else it is one of its own', () => {
     const about = ask({ toolCallId: 'c1' }, { ...able, nameOf: (id) => `${id}~2` });
     expect(about.params).toMatchObject({ toolCall: { toolCallId: 'c1~2', title: 'May I?' } });
-    expect(about.settled).toEqual([]);
-    const own = ask({});
-    expect(own.params).toMatchObject({ toolCall: { toolCallId: 'tkt_1', status: 'pending' } });
-    expect(own.settled).toEqual([{ sessionUpdate: 'tool_call_update', toolCallId: 'tkt_1', status: 'completed' }]);
+    expect(encodeOwnCall(shownTicket({ toolCallId: 'c1' }), able)).toBeUndefined();
+    const own = { toolCallId: 'tkt_1', title: 'May I?', kind: 'other', status: 'pending' };
+    expect(ask({}).params).toMatchObject({ toolCall: own });
+    expect(encodeOwnCall(shownTicket({}), able)).toEqual(own);
   });
 
   it('is asked again with what was wrong', () => {
@@ -231,6 +230,12 @@ describe('a form', () => {
     expect(asked.params).toMatchObject({ requestedSchema: { properties: { answer: field }, required: ['answer'] } });
     expect(asked.decode({ action: 'accept', content: { answer: 5 } })).toEqual({ type: 'value', value: 5 });
     expect(asked.decode({ action: 'accept' })).toEqual({ type: 'value', value: null });
+  });
+
+  it('is no call', () => {
+    expect(encodeOwnCall(shownTicket({ kind: 'form' }), able)).toBeUndefined();
+    expect(encodeOwnCall(shownTicket({ kind: 'form' }), unable)).toBeUndefined();
+    expect(encodeOwnCall(shownTicket({ kind: 'form', options: [allowOnce] }), unable)).toBeDefined();
   });
 
   it('that says nothing of its answer asks for a text', () => {

@@ -246,6 +246,42 @@ describe('a permission', () => {
     expect(ide.permissions).toHaveLength(1);
   });
 
+  it('that is about no call is shown as one to whoever comes while it is open, and ends once', async () => {
+    const asking = scripted(async function* (_, context) {
+      const [decision] = await context.ask('may', { kind: 'approval', text: 'May I?' });
+      yield* say(context, 'a', `it was ${decision?.how}`);
+    });
+    await using gateway = await openAcp(asking);
+    let session = '';
+    {
+      await using ide = await Ide.open(gateway.stream());
+      session = await ide.newSession();
+      void ide.prompt(session, 'go').catch(() => undefined);
+      await ide.seen('the permission', () => ide.permissions.length === 1);
+    }
+    const answered = deferred();
+    await using ide = await Ide.open(gateway.stream(), {
+      onPermission: async (request) => {
+        await answered.promise;
+        return allowing(request);
+      },
+    });
+    await ide.request('session/load', { sessionId: session, cwd: '/home/ann', mcpServers: [] });
+    const shown = { sessionUpdate: 'tool_call', title: 'May I?', status: 'pending' };
+    const isOfCall = (update: acp.SessionUpdate): boolean => 'toolCallId' in update;
+    expect(ide.of(session).filter(isOfCall)).toMatchObject([shown]);
+    answered.resolve();
+    await ide.seen('the end', () => ide.textOf(session).includes('it was answered'));
+    const ended = { sessionUpdate: 'tool_call_update', status: 'completed' };
+    expect(ide.of(session).filter(isOfCall)).toMatchObject([shown, ended]);
+    expect(ide.permissions[0]?.toolCall.toolCallId).toBe([...ide.callsOf(session).keys()][0]);
+
+    await using late = await Ide.open(gateway.stream());
+    await late.request('session/load', { sessionId: session, cwd: '/home/ann', mcpServers: [] });
+    expect(late.textOf(session)).toContain('it was answered');
+    expect(late.of(session).filter(isOfCall)).toEqual([]);
+  });
+
   it.each([-32603, -32800])(
     'that its client answers with the error %i is neither approved nor denied',
     async (code) => {
