@@ -12,7 +12,7 @@ import { deferred } from '../../src/deferred.ts';
 import { Fault } from '../../src/fault.ts';
 import type { Caller, Gateway } from '../../src/gateway.ts';
 import type { Channel } from './channel.ts';
-import { encodeError } from './faults.ts';
+import { encodeError, errorAnswer } from './faults.ts';
 import { JsonRpcPeer, type PeerHandler, type Reply, RpcError } from './peer.ts';
 import { noSession } from './no-session.ts';
 import { type Attached, type From, Session } from './session.ts';
@@ -106,8 +106,7 @@ export class Connection implements PeerHandler {
       return await this.#perform(operation, known, signal);
     } catch (thrown) {
       if (!('sessionId' in operation) || Fault.from(thrown).code !== 'not-found') throw thrown;
-      const { code, message, data } = encodeError(thrown, { sessionId: operation.sessionId });
-      throw new RpcError(code, message, data);
+      throw errorAnswer(thrown, { sessionId: operation.sessionId });
     }
   }
 

@@ -5,6 +5,7 @@ import type * as acp from '@agentclientprotocol/sdk';
 import { type FaultCode, faults } from '../../schemas/fault.ts';
 import type { Outcome } from '../../schemas/run.ts';
 import { Fault } from '../../src/fault.ts';
+import { RpcError } from './json-rpc.ts';
 
 const invalidRequest = -32600;
 const invalidParams = -32602;
@@ -67,9 +68,15 @@ export function encodeError(thrown: unknown, about: { readonly sessionId?: strin
   return { code: faultTable[code], message: code === 'internal' ? faults.internal.what : message, data };
 }
 
+/** The same as an answer to be thrown: nothing went wrong in answering. */
+export function errorAnswer(...[thrown, about]: Parameters<typeof encodeError>): RpcError {
+  const { code, message, data } = encodeError(thrown, about);
+  return new RpcError(code, message, data);
+}
+
 /**
  * How a prompt is answered when its run is done. Whoever stopped it, an answer is expected and no error.
- * @throws Fault to answer with: ACP has no stop reason for a failure, or for a run that took too long
+ * @throws RpcError to answer with: ACP has no stop reason for a failure, or for a run that took too long
  */
 export function encodeOutcome(outcome: Outcome): acp.PromptResponse {
   switch (outcome.type) {
@@ -78,7 +85,7 @@ export function encodeOutcome(outcome: Outcome): acp.PromptResponse {
     case 'cancelled':
       return { stopReason: 'cancelled' };
     case 'failed':
-      throw Fault.fromRecord(outcome.fault);
+      throw errorAnswer(Fault.fromRecord(outcome.fault));
   }
 }
 
@@ -91,6 +98,6 @@ function stopReasonOf(stop: Extract<Outcome, { type: 'completed' }>['stop']): ac
     case 'max_turns':
       return 'max_turn_requests';
     case 'timeout':
-      throw new Fault('timeout', 'the agent took longer than it may');
+      throw errorAnswer(new Fault('timeout', 'the agent took longer than it may'));
   }
 }

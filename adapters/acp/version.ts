@@ -120,7 +120,7 @@ export interface Version {
     next: string | undefined,
   ): object;
   encodeSettings(settings: ThreadSettings, to: Audience): object;
-  /** @throws Fault for what the version has no end for */
+  /** @throws RpcError for what the version has no end for */
   encodeEnd(outcome: Outcome): object;
   encodeSteered(became: 'injected' | 'started' | 'not-running'): object;
   newEncoder(to: Audience, isOwn: (activationId: string) => boolean): Encoder;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { encodeError, encodeOutcome, faultTable } from '../../adapters/acp/faults.ts';
+import { RpcError } from '../../adapters/acp/json-rpc.ts';
 import type { FaultCode } from '../../schemas/fault.ts';
 import type { Outcome } from '../../schemas/run.ts';
 import { Fault } from '../../src/fault.ts';
@@ -61,8 +62,10 @@ describe('a prompt', () => {
   it('whose run failed, or took too long, is answered with an error', () => {
     const fault = { code: 'agent-refused' as const, message: 'no', retryable: false };
     expect(() => encodeOutcome({ type: 'failed', fault, retryable: false })).toThrow(
-      expect.objectContaining({ code: 'agent-refused', message: 'no', retryable: false }),
+      new RpcError(-32603, 'no', { code: 'agent-refused', retryable: false }),
     );
-    expect(() => encodeOutcome(completed('timeout'))).toThrow(expect.objectContaining({ code: 'timeout' }));
+    expect(() => encodeOutcome(completed('timeout'))).toThrow(
+      new RpcError(-32603, 'the agent took longer than it may', { code: 'timeout', retryable: true }),
+    );
   });
 });

@@ -84,6 +84,19 @@ describe('every demo command over ACP', () => {
       }),
   );
 
+  it('that fails unexpectedly is told without its reason, which is logged once', async () => {
+    const failing = scripted(async function* (_, context) {
+      yield* say(context, 'a', 'so far');
+      throw new TypeError('the password is x');
+    });
+    await using gateway = await openAcp(failing, { limits: { maxAttempts: 1 } });
+    await using ide = await Ide.open(gateway.stream());
+    const failed = ide.prompt(await ide.newSession(), 'go').catch((thrown: unknown) => thrown);
+    expect(await failed).toMatchObject({ code: -32603, data: { code: 'internal' } });
+    expect(JSON.stringify(await failed)).not.toContain('password');
+    expect(gateway.logged.map(({ message }) => message)).toEqual(['an attempt failed']);
+  });
+
   it('/approve N asks for all at once, and goes on by the answers', { tags: 'approval-completes-the-prompt' }, () =>
     withIde({ onPermission: allowing }, async (ide, session) => {
       expect(await ide.prompt(session, '/approve 3')).toBe('end_turn');
