@@ -74,6 +74,12 @@ export function errorAnswer(...[thrown, about]: Parameters<typeof encodeError>):
   return new RpcError(code, message, data);
 }
 
+/** Whatever its agent failed of, the request was right: a client is not sent to sign in, or to look for its session. */
+function failedRun(fault: Fault): RpcError {
+  const { message, data } = encodeError(fault);
+  return new RpcError(internalError, message, data);
+}
+
 /**
  * How a prompt is answered when its run is done. Whoever stopped it, an answer is expected and no error.
  * @throws RpcError to answer with: ACP has no stop reason for a failure, or for a run that took too long
@@ -85,7 +91,7 @@ export function encodeOutcome(outcome: Outcome): acp.PromptResponse {
     case 'cancelled':
       return { stopReason: 'cancelled' };
     case 'failed':
-      throw errorAnswer(Fault.fromRecord(outcome.fault));
+      throw failedRun(Fault.fromRecord(outcome.fault));
   }
 }
 
@@ -98,6 +104,6 @@ function stopReasonOf(stop: Extract<Outcome, { type: 'completed' }>['stop']): ac
     case 'max_turns':
       return 'max_turn_requests';
     case 'timeout':
-      throw errorAnswer(new Fault('timeout', 'the agent took longer than it may'));
+      throw failedRun(new Fault('timeout', 'the agent took longer than it may'));
   }
 }

@@ -59,6 +59,12 @@ describe('a prompt', () => {
     assertValid('PromptResponse', response);
   });
 
+  it.each(Object.keys(faultTable))('whose run failed with %s is answered so, and asked for nothing', (name) => {
+    const { code, message, retryable } = new Fault(name as FaultCode, 'no');
+    const failed = (): unknown => encodeOutcome({ type: 'failed', fault: { code, message, retryable }, retryable });
+    expect(failed).toThrow(expect.objectContaining({ code: -32603, data: { code, retryable } }));
+  });
+
   it('whose run failed, or took too long, is answered with an error', () => {
     const fault = { code: 'agent-refused' as const, message: 'no', retryable: false };
     expect(() => encodeOutcome({ type: 'failed', fault, retryable: false })).toThrow(
