@@ -5,6 +5,7 @@ import type { Clock } from '../../src/clock.ts';
 import { exchangeSignal } from '../../src/exchange-signal.ts';
 import { readBytes } from '../../src/json-body.ts';
 import { EventStream } from '../../src/sse.ts';
+import { wellFormed } from './well-formed.ts';
 
 /** All that the transport says in headers. */
 const spoken = ['content-type', 'accept', 'acp-connection-id', 'acp-session-id'];
@@ -71,7 +72,8 @@ async function sendStream(
   });
   try {
     for (let read = await reader.read(); !read.done; read = await reader.read()) {
-      stream.add([Buffer.from(read.value).toString()]);
+      // Each holds whole messages.
+      stream.add([wellFormed(Buffer.from(read.value).toString())]);
       await stream.flush();
     }
     stream.end();

@@ -5,6 +5,7 @@ import type { Clock } from '../../src/clock.ts';
 import { Fault } from '../../src/fault.ts';
 import type { Channel, Receiver } from './channel.ts';
 import { LineSplitter } from './line-splitter.ts';
+import { wellFormed } from './well-formed.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -71,7 +72,7 @@ export class LinesChannel implements Channel {
 
   send(message: object): void {
     if (this.#state === 'closed') return;
-    const text = JSON.stringify(message);
+    const text = wellFormed(JSON.stringify(message));
     // The next tick begins after the microtasks of this one, which queue the rest of what belongs together.
     if (this.#queued === '') process.nextTick(() => this.#flush());
     this.#queued += `${text}\n`;

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { WebSocket } from 'ws';
+import { wellFormed } from './well-formed.ts';
 
 /** https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1 */
 const unsupportedData = 1003;
@@ -30,7 +31,7 @@ export class SdkSocket extends EventEmitter {
   }
 
   send(text: string): void {
-    this.#webSocket.send(text);
+    this.#webSocket.send(wellFormed(text));
   }
 
   close(code: number = this.#endCode(), reason = ''): void {

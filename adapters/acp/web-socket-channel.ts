@@ -4,6 +4,7 @@ import type { RawData, WebSocket } from 'ws';
 import type { Clock } from '../../src/clock.ts';
 import { Fault } from '../../src/fault.ts';
 import type { PausableChannel, Receiver } from './channel.ts';
+import { wellFormed } from './well-formed.ts';
 
 export interface WebSocketChannelOptions {
   /** Open. With `allowSynchronousEvents: false`: what follows from a message is done before the next one is looked at. */
@@ -53,7 +54,7 @@ export class WebSocketChannel implements PausableChannel {
 
   send(message: object): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
-    this.#socket.send(JSON.stringify(message));
+    this.#socket.send(wellFormed(JSON.stringify(message)));
   }
 
   room(): Promise<void> | undefined {

@@ -40,6 +40,15 @@ class HeldWritable extends Writable {
   }
 }
 
+function codeOf(character: string): number {
+  return character.charCodeAt(0);
+}
+
+/** As bytes are read back. */
+function asBytes(text: string): string {
+  return Buffer.from(text).toString();
+}
+
 function split(chunks: readonly Buffer[], maxBytes = 1000): string[] {
   const lines: string[] = [];
   const splitter = new LineSplitter(maxBytes, {
@@ -164,6 +173,21 @@ describe('what is sent', () => {
     channel.send({ n: 4 });
     await settled();
     expect(output.chunks).toEqual(['{"text":"a\\nb\\r\u2028"}\n{"n":2}\n{"n":3}\n', '{"n":4}\n']);
+  });
+
+  it('holds no half of a character, which strict readers of JSON refuse, and is otherwise what was said', async () => {
+    const unit = fc.oneof(fc.integer({ min: 0xd7fe, max: 0xe001 }), fc.constantFrom(...[...'\\ud8f"'].map(codeOf)));
+    const text = fc.array(unit, { maxLength: 12 }).map((units) => String.fromCharCode(...units));
+    await fc.assert(
+      fc.asyncProperty(text, text, async (name, value) => {
+        const { channel, output } = opened();
+        channel.send({ [`_${name}`]: [value] });
+        await settled();
+        const line = String(output.read());
+        expect(line).not.toMatch(/(?<!\\)(\\\\)*\\ud[89a-f]/);
+        expect(JSON.parse(line)).toEqual({ [`_${asBytes(name)}`]: [asBytes(value)] });
+      }),
+    );
   });
 
   it('has room until the stream is full, and again when it has drained', async () => {

@@ -42,6 +42,14 @@ describe.each(transports)('a client over %s', (transport) => {
     ]);
   });
 
+  it('is told no half of a character, which strict readers of JSON refuse', async () => {
+    await using port = await AcpPort.open();
+    expect(await converse(streamTo(port, transport), 'a \ud83d b', '\ud83d\ude00 \\ud83d')).toEqual([
+      'a \ufffd b',
+      '\ud83d\ude00 \\ud83d',
+    ]);
+  });
+
   it('goes on with a session of another connection', async () => {
     await using port = await AcpPort.open();
     const answer = await client().connectWith(streamTo(port, transport), async (agent) => {
