@@ -32,6 +32,10 @@ export interface BridgeParts {
 
 /** Requests that would do their work again when they are sent again, but for their name. */
 const namedMethods: ReadonlySet<string> = new Set(['session/new', 'session/prompt', '_session/steering']);
+/** Requests that begin a turn. */
+const turnMethods: ReadonlySet<string> = new Set(['session/prompt', '_session/steering']);
+/** No method: it is answered -32601, and everything before it has been heard then. */
+const heardMethod = '_anyport/heard';
 
 /** A prompt that is not answered yet. */
 interface Prompt {
@@ -149,6 +153,7 @@ export class Bridge {
       };
       const [fromIde] = cancels;
       fromIde?.addEventListener('abort', cancel);
+      if (turnMethods.has(method)) this.#sessions.forgetCancel(sessionIn(params));
       try {
         const answer = gateway.request(method, this.#goingOn(method, params), { signal: stop.signal });
         if (cancels.some(({ aborted }) => aborted)) cancel();
@@ -192,13 +197,25 @@ export class Bridge {
 
   #told(method: string, params: unknown): void {
     if (method === 'session/cancel') this.#cancel(sessionIn(params));
-    if (this.#link.is === 'connected') this.#link.gateway.notify(method, params);
+    else if (this.#link.is === 'connected') this.#link.gateway.notify(method, params);
   }
 
   #cancel(sessionId: string): void {
     this.#questions.cancelled(sessionId);
     for (const prompt of this.#prompts) if (prompt.sessionId === sessionId) prompt.cancelled.abort();
-    if (this.#link.is !== 'connected') this.#sessions.cancelled(sessionId);
+    if (this.#link.is === 'connected') void this.#tellCancel(this.#link.gateway, sessionId);
+    else this.#sessions.cancelled(sessionId);
+  }
+
+  /** Never rejects. It counts as told when the gateway has answered what was asked behind it. */
+  async #tellCancel(gateway: JsonRpcPeer, sessionId: string): Promise<void> {
+    const heard = this.#sessions.cancelled(sessionId);
+    gateway.notify('session/cancel', { sessionId });
+    try {
+      await gateway.request(heardMethod, {});
+    } catch (thrown) {
+      if (thrown instanceof RpcError) heard();
+    }
   }
 
   /** The gateway, once it is there. @throws what stays wrong with it, as the IDE is to be told */
@@ -270,8 +287,8 @@ export class Bridge {
       signal.throwIfAborted();
       if (isGone) throw new Fault('upstream-failed', 'the gateway has left');
       this.#welcome = withoutMeta(welcome);
-      this.#sessions.cancelsAreTold();
       this.#link = { is: 'connected', gateway };
+      for (const sessionId of this.#sessions.cancelsToTell) void this.#tellCancel(gateway, sessionId);
       this.#next.resolve(gateway);
     } catch (thrown) {
       await gateway.close();
@@ -286,7 +303,6 @@ export class Bridge {
       const result = await gateway.request('session/resume', params, { timeoutMs: this.#parts.answerMs });
       const open = asObject(asObject(result)['_meta'])['anyport/tickets'];
       this.#questions.keepOnly(sessionId, Array.isArray(open) ? open : []);
-      if (this.#sessions.isCancelled(sessionId)) gateway.notify('session/cancel', { sessionId });
     } catch (thrown) {
       if (!(thrown instanceof RpcError) || refused(thrown).retryable) throw thrown;
       this.#parts.log.warn({ sessionId, error: thrown.message }, 'a session does not go on where it was');

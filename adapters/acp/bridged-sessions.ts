@@ -16,8 +16,8 @@ export class BridgedSessions {
   readonly #open = new Map<string, BridgedSession>();
   /** How far the replay of a session that is being loaded was shown. */
   readonly #replays = new Map<string, string>();
-  /** What was cancelled while the gateway could not be told. */
-  readonly #cancelled = new Set<string>();
+  /** Whose cancel the gateway has perhaps not heard, each with the last one. */
+  readonly #cancels = new Map<string, symbol>();
 
   /** What `session/resume` opens each session with. */
   *resumptions(): Generator<{
@@ -61,16 +61,23 @@ export class BridgedSessions {
     return this.#replays.delete(sessionId);
   }
 
-  cancelled(sessionId: string): void {
-    this.#cancelled.add(sessionId);
+  /** Returns what is to be called when the gateway has heard it. */
+  cancelled(sessionId: string): () => void {
+    const cancel = Symbol(sessionId);
+    this.#cancels.set(sessionId, cancel);
+    return () => {
+      if (this.#cancels.get(sessionId) === cancel) this.#cancels.delete(sessionId);
+    };
   }
 
-  isCancelled(sessionId: string): boolean {
-    return this.#cancelled.has(sessionId);
+  /** A cancel is not told again behind what was asked after it. */
+  forgetCancel(sessionId: string): void {
+    this.#cancels.delete(sessionId);
   }
 
-  cancelsAreTold(): void {
-    this.#cancelled.clear();
+  /** The sessions whose cancel the gateway has perhaps not heard. */
+  get cancelsToTell(): readonly string[] {
+    return [...this.#cancels.keys()];
   }
 
   /** Whether the IDE has not been shown this update; it is taken as shown then. */

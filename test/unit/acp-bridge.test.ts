@@ -273,6 +273,60 @@ describe('a cancel while the link is down', () => {
     }));
 });
 
+describe('a cancel', () => {
+  const steering = async ({ ide, session }: Bridged): Promise<void> => {
+    const prompt = [{ type: 'text', text: '/stream 1000000 5' }];
+    await ide.request('_session/steering', { sessionId: session, prompt } as never);
+    await ide.seen('its beginning', () => ide.textOf(session) !== '');
+  };
+
+  it('that is lost with the link is carried out by the next one, of a turn that no prompt began too', () =>
+    withBridge({}, async (bridged) => {
+      const { ide, link, session, gateway } = bridged;
+      await steering(bridged);
+      link.fate = ({ message }) => {
+        if (message.method !== 'session/cancel') return 'carry';
+        link.fate = () => 'carry';
+        return 'cut';
+      };
+      await ide.cancel(session);
+      expect(await gateway.seen('run.finished', 1, session)).toMatchObject({ outcome: { type: 'cancelled' } });
+    }));
+
+  it('that comes while sessions are being resumed is carried out', () =>
+    withBridge({}, async (bridged) => {
+      const { ide, link, session, gateway } = bridged;
+      await ide.newSession();
+      await steering(bridged);
+      let isCancelled = false;
+      link.fate = ({ to, message }) => {
+        // The first one has been resumed, and the other one's answer is on its way.
+        if (to === 'bridge' && message.id === 3 && !isCancelled) {
+          isCancelled = true;
+          void ide.cancel(session);
+        }
+        return 'carry';
+      };
+      link.cut();
+      expect(await gateway.seen('run.finished', 1, session)).toMatchObject({ outcome: { type: 'cancelled' } });
+      expect(isCancelled).toBe(true);
+    }));
+
+  it('that was heard does not reach what was asked after it, when the link is cut', () =>
+    withBridge({}, async (bridged) => {
+      const { ide, link, session } = bridged;
+      await steering(bridged);
+      link.fate = ({ message }) => {
+        if (message.method !== 'session/prompt') return 'carry';
+        link.fate = () => 'carry';
+        return 'cut after';
+      };
+      void ide.cancel(session);
+      expect(await ide.prompt(session, '/stream 5 5')).toBe('end_turn');
+      expect(link.dials).toBe(2);
+    }));
+});
+
 describe('a question', () => {
   const answering = (): { options: IdeOptions; answer: (index?: number) => void; withdrawn: () => boolean } => {
     const answered = deferred<number>();
