@@ -47,6 +47,12 @@ interface Known {
   readonly client: ClientSide & { readonly clientId: string };
 }
 
+interface Attaching extends Pick<Surroundings, 'mcpServers'> {
+  readonly from: From;
+  /** Ends it early. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 type Doing<Do extends Operation['do']> = Extract<Operation, { do: Do }>;
 
 /** Modes: `new` → initialize → `open` → the channel closes → `closed`, for good. */
@@ -148,10 +154,10 @@ export class Connection implements PeerHandler {
       case 'new':
         return this.#new(operation, known);
       case 'load':
-        return this.#open(operation.sessionId, { is: 'start', after: operation.after }, operation, known);
+        return this.#open(operation, { is: 'start', after: operation.after }, known, signal);
       case 'resume': {
-        const { sessionId, after: cursor } = operation;
-        return this.#open(sessionId, cursor === undefined ? { is: 'now' } : { is: 'after', cursor }, operation, known);
+        const { after: cursor } = operation;
+        return this.#open(operation, cursor === undefined ? { is: 'now' } : { is: 'after', cursor }, known, signal);
       }
       case 'list':
         return this.#list(operation, version);
@@ -187,14 +193,14 @@ export class Connection implements PeerHandler {
     const named = key === undefined ? {} : { id: `acp-${known.client.clientId}-${key}` };
     const { status } = await gateway.threads.create(this.#caller, { ...named, workspace: home });
     const { id } = status.thread;
-    const attached = await this.#attach(id, { is: 'now' }, { home, mcpServers }, known);
+    const attached = await this.#attach(id, { from: { is: 'now' }, mcpServers }, known);
     return this.#opened(attached, known, id);
   }
 
-  #open(sessionId: ThreadId, from: From, surroundings: Surroundings, known: Known): Promise<Reply> {
-    return this.#inTurn(sessionId, async (id) => {
-      await this.#adopt(id, surroundings.home);
-      return this.#opened(await this.#attach(id, from, surroundings, known), known);
+  #open(asked: Doing<'load' | 'resume'>, from: From, known: Known, signal: AbortSignal): Promise<Reply> {
+    return this.#inTurn(asked.sessionId, async (id) => {
+      await this.#adopt(id, asked.home);
+      return this.#opened(await this.#attach(id, { from, signal, mcpServers: asked.mcpServers }, known), known);
     });
   }
 
@@ -224,16 +230,16 @@ export class Connection implements PeerHandler {
     }
   }
 
-  async #attach(id: ThreadId, from: From, { mcpServers }: Surroundings, known: Known): Promise<Attached> {
+  async #attach(id: ThreadId, { from, mcpServers, signal }: Attaching, known: Known): Promise<Attached> {
     const session = this.#sessions.get(id) ?? this.#newSession(id, known);
     try {
-      const attached = await session.attach(from, mcpServers);
+      const attached = await session.attach(from, mcpServers, signal);
       if (this.#isClosed) throw new Fault('client-gone', 'the connection has closed');
       this.#sessions.set(id, session);
       return attached;
     } catch (thrown) {
       this.#forget(session);
-      await session.detach(Fault.from(thrown));
+      await session.detach(thrown instanceof RpcError ? undefined : Fault.from(thrown));
       throw thrown;
     }
   }

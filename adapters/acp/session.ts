@@ -111,15 +111,15 @@ export class Session {
     });
   }
 
-  /** @throws Fault `not-found`, `cursor-expired` */
-  async attach(from: From, mcpServers: readonly McpServer[]): Promise<Attached> {
+  /** @throws Fault `not-found`, `cursor-expired`; the signal's reason, in the middle of a replay */
+  async attach(from: From, mcpServers: readonly McpServer[], signal?: AbortSignal): Promise<Attached> {
     const { gateway, caller, version, card, client, peer } = this.#parts;
     const attempt = ++this.#attempts;
     await this.#stopFollowing();
     const status = await this.#find();
     const encoder = version.newEncoder({ card, client }, (activationId) => this.#prompts.isOwn(activationId));
     this.#encoder = encoder;
-    const position = await this.#position(from, status, encoder);
+    const position = await this.#position(from, { status, encoder, signal });
     this.#attachment?.[Symbol.dispose]();
     const side = version.attachmentOf(peer, { id: this.id, mcpServers }, client);
     this.#attachment = gateway.attach(caller, this.id, side);
@@ -141,10 +141,15 @@ export class Session {
   }
 
   /** Where its client is once it is told what it asks for; the encoder is brought there too. */
-  async #position(from: From, status: ThreadStatus, encoder: Encoder): Promise<Position> {
+  async #position(
+    from: From,
+    { status, encoder, signal }: { status: ThreadStatus; encoder: Encoder; signal: AbortSignal | undefined },
+  ): Promise<Position> {
     switch (from.is) {
-      case 'start':
-        return this.#replay(from.after === undefined ? undefined : positionIn(status, from.after), encoder);
+      case 'start': {
+        const told = from.after === undefined ? undefined : positionIn(status, from.after);
+        return this.#replay(told, encoder, signal);
+      }
       case 'now': {
         const { logId, head } = status;
         await this.#past.prime(encoder, head);
@@ -159,7 +164,7 @@ export class Session {
   }
 
   /** Of the moment that it is now, or that was being told; as fast as its client reads. */
-  async #replay(told: Position | undefined, encoder: Encoder): Promise<Position> {
+  async #replay(told: Position | undefined, encoder: Encoder, signal: AbortSignal | undefined): Promise<Position> {
     const { peer, client } = this.#parts;
     const moment = await this.#past.moment(told?.seq);
     const { logId, seq } = moment;
@@ -172,6 +177,7 @@ export class Session {
         client.takesCursors ? { in: 'replay', cursor: encodePosition({ logId, seq, frames }) } : undefined,
       );
       await peer.room();
+      signal?.throwIfAborted();
     }
     return { logId, seq, frames: allFrames };
   }

@@ -277,6 +277,50 @@ describe('a client that reads nothing', () => {
   });
 });
 
+describe('a load that its client cancels', () => {
+  it.each(['a session that was not open', 'an open one, whose prompt is answered'])('ends, of %s', async (which) => {
+    await using gateway = await openAcp();
+    const room = deferred();
+    let isFull = false;
+    const channel = Object.assign(new HeldChannel(), { room: () => (isFull ? room.promise : undefined) });
+    const answerOf = (id: unknown): Promise<object> =>
+      until('the answer', async () => channel.sent.find((one) => 'id' in one && one.id === id));
+    gateway.serve(channel);
+    channel.hear({ jsonrpc: '2.0', id: 'hello', method: 'initialize', params: { protocolVersion: 1 } });
+    const { status } = await gateway.mailbox.threads.create(ada, {});
+    const sessionId = status.thread.id;
+    await settled();
+    for (let count = 1; count <= 3; count++) {
+      await gateway.submit(`${count}`, { threadId: sessionId, agentId: 'demo' });
+      await gateway.seen('run.finished', count, sessionId);
+    }
+    const load = { jsonrpc: '2.0', method: 'session/load', params: { sessionId, ...home } };
+    if (which !== 'a session that was not open') {
+      channel.hear({ ...load, id: 'first' });
+      await answerOf('first');
+      const params = { sessionId, ...text('/stream 1000000 5') };
+      channel.hear({ jsonrpc: '2.0', id: 'prompt', method: 'session/prompt', params });
+      await gateway.seen('run.started', 4, sessionId);
+    }
+    isFull = true;
+    const toldBefore = channel.sent.length;
+    channel.hear({ ...load, id: 'load' });
+    await until('its beginning', async () => channel.sent.length > toldBefore);
+    channel.hear({ jsonrpc: '2.0', method: '$/cancel_request', params: { requestId: 'load' } });
+    room.resolve();
+    expect(await answerOf('load')).toMatchObject({ error: { code: -32_800 } });
+    if (which !== 'a session that was not open') {
+      expect(await answerOf('prompt')).toMatchObject({ error: { data: { code: 'client-gone' } } });
+    }
+    isFull = false;
+    channel.hear({ jsonrpc: '2.0', id: 'late', method: 'session/prompt', params: { sessionId, ...text('hello') } });
+    expect(await answerOf('late')).toMatchObject({ error: { code: -32_002 } });
+    channel.hear({ ...load, id: 'again' });
+    expect(await answerOf('again')).toMatchObject({ result: {} });
+    expect(gateway.logged.filter(({ message }) => message === 'a request failed')).toEqual([]);
+  });
+});
+
 describe('a session that is new', () => {
   it('is answered before anything is told of it', async () => {
     await using gateway = await openAcp();
