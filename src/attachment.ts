@@ -59,5 +59,6 @@ export interface Attachment {
   ): Promise<string>;
   /** Makes the file where there is none. `path` is absolute. */
   writeTextFile?(file: { readonly path: string; readonly text: string }, signal?: AbortSignal): Promise<void>;
-  runCommand?(command: TerminalCommand): Promise<ClientTerminal>;
+  /** `signal` ends the wait for the terminal, and not the command in it. */
+  runCommand?(command: TerminalCommand, signal?: AbortSignal): Promise<ClientTerminal>;
 }

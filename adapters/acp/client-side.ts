@@ -25,8 +25,13 @@ export function attachmentOf(
     mcpServers,
     ...(client.readsFiles && { readTextFile: (file, signal) => side.readTextFile(file, signal) }),
     ...(client.writesFiles && { writeTextFile: (file, signal) => side.writeTextFile(file, signal) }),
-    ...(client.runsCommands && { runCommand: (command) => side.runCommand(command) }),
+    ...(client.runsCommands && { runCommand: (command, signal) => side.runCommand(command, signal) }),
   };
+}
+
+interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly late?: ((answer: unknown) => void) | undefined;
 }
 
 class ClientCalls {
@@ -39,25 +44,29 @@ class ClientCalls {
   }
 
   async readTextFile(file: Omit<acp.ReadTextFileRequest, 'sessionId'>, signal?: AbortSignal): Promise<string> {
-    return parse(FileText, await this.#call('fs/read_text_file', file, signal)).content;
+    return parse(FileText, await this.#call('fs/read_text_file', file, { signal })).content;
   }
 
   async writeTextFile({ path, text: content }: { path: string; text: string }, signal?: AbortSignal): Promise<void> {
-    await this.#call('fs/write_text_file', { path, content }, signal);
+    await this.#call('fs/write_text_file', { path, content }, { signal });
   }
 
-  async runCommand({ command, args, env, cwd, maxOutputBytes }: TerminalCommand): Promise<ClientTerminal> {
-    const created = await this.#call('terminal/create', {
+  async runCommand(what: TerminalCommand, signal?: AbortSignal): Promise<ClientTerminal> {
+    const { command, args, env, cwd, maxOutputBytes } = what;
+    const params = {
       command,
       ...(args && { args }),
       ...(env && { env: Object.entries(env).map(([name, value]) => ({ name, value })) }),
       ...(cwd !== undefined && { cwd }),
       ...(maxOutputBytes !== undefined && { outputByteLimit: maxOutputBytes }),
-    });
-    return this.#terminal(parse(Created, created).terminalId);
+    };
+    // One that is made all the same, when nobody waits for it, is let go of.
+    const late = (created: unknown): void => void this.#terminal(created)[Symbol.asyncDispose]();
+    return this.#terminal(await this.#call('terminal/create', params, { signal, late }));
   }
 
-  #terminal(terminalId: string): ClientTerminal {
+  #terminal(created: unknown): ClientTerminal {
+    const { terminalId } = parse(Created, created);
     let released: Promise<void> | undefined;
     const release = (): Promise<void> => {
       released ??= this.#call('terminal/release', { terminalId }).then(() => undefined);
@@ -69,7 +78,8 @@ class ClientCalls {
         const { output, truncated, exitStatus } = parse(Output, await this.#call('terminal/output', { terminalId }));
         return { text: output, truncated, ...(exitStatus && { exit: exitOf(exitStatus) }) };
       },
-      exit: async (signal) => exitOf(parse(Exit, await this.#call('terminal/wait_for_exit', { terminalId }, signal))),
+      exit: async (signal) =>
+        exitOf(parse(Exit, await this.#call('terminal/wait_for_exit', { terminalId }, { signal }))),
       kill: async () => {
         await this.#call('terminal/kill', { terminalId });
       },
@@ -78,8 +88,8 @@ class ClientCalls {
     };
   }
 
-  /** What the client refuses, its agent is told in the client's words. */
-  async #call(method: string, params: object, signal?: AbortSignal): Promise<unknown> {
+  /** What the client refuses, its agent is told in the client's words. `late`: takes an answer that came too late. */
+  async #call(method: string, params: object, { signal, late }: CallOptions = {}): Promise<unknown> {
     const aborted = deferred<never>();
     const abort = (): void => {
       aborted.reject(signal?.reason);
@@ -88,6 +98,7 @@ class ClientCalls {
     try {
       signal?.throwIfAborted();
       const answer = this.#peer.request(method, { sessionId: this.#sessionId, ...params }, { signal });
+      if (late !== undefined) answer.then((value) => signal?.aborted === true && late(value)).catch(() => undefined);
       return await Promise.race([answer, aborted.promise]);
     } catch (thrown) {
       signal?.throwIfAborted();

@@ -4,7 +4,7 @@ import { JsonRpcPeer, RpcError } from '../../adapters/acp/peer.ts';
 import type { ClientSide } from '../../adapters/acp/version.ts';
 import type { Attachment } from '../../src/attachment.ts';
 import { systemClock } from '../../src/clock.ts';
-import { HeldChannel, KeepingHandler } from '../support/acp-channel.ts';
+import { HeldChannel, KeepingHandler, settled } from '../support/acp-channel.ts';
 import { clientRequests } from '../support/acp-client.ts';
 import { assertValid, type Definition } from '../support/acp-schema.ts';
 
@@ -142,6 +142,24 @@ describe('the side of a client', () => {
     expect(asked?.method).toBe('terminal/wait_for_exit');
     expect(withdrawn).toMatchObject({ method: '$/cancel_request', params: { requestId: asked?.id } });
     await expect(side.readTextFile({ path: '/a' }, stop.signal)).rejects.toBe(why);
+  });
+
+  it('is told that nobody waits for a terminal, and relieved of one that it makes all the same', async () => {
+    const channel = new HeldChannel();
+    const peer = new JsonRpcPeer({ channel, handler: new KeepingHandler(), clock: systemClock });
+    const side = attachmentOf(peer, { id: 's', mcpServers: [] }, all) as Required<Attachment>;
+    const stop = new AbortController();
+    const started = side.runCommand({ command: 'ls' }, stop.signal);
+    const why = new Error('cancelled');
+    stop.abort(why);
+    await expect(started).rejects.toBe(why);
+    channel.hear({ jsonrpc: '2.0', id: 1, result: { terminalId: 't' } });
+    await settled();
+    expect(channel.sent).toMatchObject([
+      { id: 1, method: 'terminal/create' },
+      { method: '$/cancel_request', params: { requestId: 1 } },
+      { id: 2, method: 'terminal/release', params: { sessionId: 's', terminalId: 't' } },
+    ]);
   });
 
   it('is gone with its client, and is let go of all the same', async () => {

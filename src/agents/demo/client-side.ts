@@ -102,7 +102,7 @@ async function* runCommand(
   let terminal: ClientTerminal | undefined;
   await context.once('shell', async () => {
     const cwd = activation.workspace?.cwd;
-    terminal = await client.runCommand?.({ command, args, ...(cwd === undefined ? {} : { cwd }) });
+    terminal = await client.runCommand?.({ command, args, ...(cwd === undefined ? {} : { cwd }) }, context.signal);
     return null;
   });
   if (terminal === undefined) {
