@@ -18,8 +18,11 @@ export async function bridgeEditor({
 }): Promise<ExitCode> {
   const log = leaveStdout({ level: 'warn' });
   const { stdin: input, stdout: output } = process;
-  const client = new AnyportClient({ url, token, retry: { attempts: 1, firstMs: 100 } });
-  const agentId = async (): Promise<string> => agent ?? (await client.agents())[0]?.id ?? '';
+  const agentId = async (signal: AbortSignal): Promise<string> => {
+    if (agent !== undefined) return agent;
+    const client = new AnyportClient({ url, token, signal, retry: { attempts: 1, firstMs: 100 } });
+    return (await client.agents())[0]?.id ?? '';
+  };
   await bridgeStdio({ input, output, drainMs, clock: systemClock, log, url, token, agentId });
   return 0;
 }

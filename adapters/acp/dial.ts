@@ -6,19 +6,44 @@ import { WebSocketChannel } from './web-socket-channel.ts';
 export interface DialOptions {
   /** Of the gateway: `http:` or `https:`. */
   readonly url: string;
-  readonly agentId: string;
+  /** @throws Fault while the gateway cannot say which it is; the signal's reason */
+  readonly agentId: (signal: AbortSignal) => Promise<string>;
   readonly token: string | undefined;
   readonly clock: Clock;
+  /** For which agent it is, and again for the handshake. */
   readonly timeoutMs: number;
   readonly silenceMs: number;
 }
 
 /**
  * Connects to an agent behind a gateway.
- * @throws Fault `unauthenticated`, `forbidden`, `agent-not-found`, which stay; `upstream-failed`, which may pass
+ * @throws Fault `unauthenticated`, `forbidden`, `agent-not-found`, which stay; `upstream-failed`, `timeout`, which may pass
  */
-export function dial(options: DialOptions, signal: AbortSignal): Promise<WebSocketChannel> {
-  const { url, agentId, token, clock, timeoutMs, silenceMs } = options;
+export async function dial(options: DialOptions, signal: AbortSignal): Promise<WebSocketChannel> {
+  return handshake(await agentIdOf(options, signal), options, signal);
+}
+
+/** A gateway that takes connections and says nothing is not waited for, and not beyond the end of who asks. */
+async function agentIdOf({ agentId, clock, timeoutMs }: DialOptions, signal: AbortSignal): Promise<string> {
+  const asking = new AbortController();
+  const leave = (): void => {
+    asking.abort(signal.reason);
+  };
+  const cancel = clock.at(clock.now() + timeoutMs, () => {
+    asking.abort(new Fault('timeout', `the gateway did not say which agents it has within ${timeoutMs} ms`));
+  });
+  signal.addEventListener('abort', leave, { once: true });
+  if (signal.aborted) leave();
+  try {
+    return await agentId(asking.signal);
+  } finally {
+    cancel();
+    signal.removeEventListener('abort', leave);
+  }
+}
+
+function handshake(agentId: string, options: DialOptions, signal: AbortSignal): Promise<WebSocketChannel> {
+  const { url, token, clock, timeoutMs, silenceMs } = options;
   const target = new URL(`${url.replace(/\/$/, '')}/acp/${encodeURIComponent(agentId)}`);
   target.protocol = target.protocol === 'https:' ? 'wss:' : 'ws:';
   return new Promise((resolve, reject) => {

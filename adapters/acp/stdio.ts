@@ -6,7 +6,7 @@ import type { Clock } from '../../src/clock.ts';
 import { Bridge } from './bridge.ts';
 import type { Channel } from './channel.ts';
 import { closeWith, Connection, type ConnectionParts } from './connection.ts';
-import { dial } from './dial.ts';
+import { dial, type DialOptions } from './dial.ts';
 import { LinesChannel } from './lines.ts';
 import { versions } from './versions.ts';
 
@@ -38,8 +38,7 @@ export interface BridgeStdioOptions extends Streams {
   /** Of the gateway. */
   readonly url: string;
   readonly token: string | undefined;
-  /** @throws Fault while the gateway cannot say which it is */
-  readonly agentId: () => Promise<string>;
+  readonly agentId: DialOptions['agentId'];
 }
 
 const dialLimits = { timeoutMs: 10_000, silenceMs: 90_000 };
@@ -52,7 +51,7 @@ export async function bridgeStdio(options: BridgeStdioOptions): Promise<void> {
       channel,
       clock,
       log,
-      dial: async (signal) => dial({ url, token, clock, ...dialLimits, agentId: await agentId() }, signal),
+      dial: (signal) => dial({ url, token, clock, ...dialLimits, agentId }, signal),
       firstBackoffMs: 100,
       longestBackoffMs: 5000,
       answerMs: 30_000,

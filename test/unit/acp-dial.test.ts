@@ -45,8 +45,8 @@ function dialTo(
   over = new AbortController(),
   change: Partial<DialOptions> = {},
 ): Promise<WebSocketChannel> {
-  const options = { url, agentId: 'a b', token: 'secret', clock: new ManualClock(), timeoutMs: 5000, silenceMs: 1000 };
-  return dial({ ...options, ...change }, over.signal);
+  const options = { url, token: 'secret', clock: new ManualClock(), timeoutMs: 5000, silenceMs: 1000 };
+  return dial({ ...options, agentId: () => Promise.resolve('a b'), ...change }, over.signal);
 }
 
 class Heard implements Receiver {
@@ -86,6 +86,25 @@ describe('a gateway that is dialled', () => {
       });
     }
     await until('that nothing is left of them', async () => listenersOf(over) === 0);
+  });
+
+  it('and never says which agents it has is not waited for', async () => {
+    const clock = new ManualClock();
+    const { url, sockets } = await gateway(101);
+    const over = new AbortController();
+    const agentId = (signal: AbortSignal): Promise<string> =>
+      new Promise((_, reject) => {
+        signal.addEventListener('abort', () => {
+          reject(signal.reason as Error);
+        });
+      });
+    const slow = dialTo(url, over, { clock, agentId });
+    await Promise.all([clock.advance(5000), expect(slow).rejects.toMatchObject({ code: 'timeout', retryable: true })]);
+    const left = dialTo(url, over, { clock, agentId });
+    const why = new Error('the IDE has left');
+    over.abort(why);
+    await expect(left).rejects.toBe(why);
+    expect([sockets.length, listenersOf(over)]).toEqual([0, 0]);
   });
 
   it('by one who has given up is not connected to', async () => {
