@@ -1,6 +1,8 @@
+import { resolve } from 'node:path';
 import * as z from 'zod';
 import { Config } from '../../schemas/config.ts';
 import { AgentId } from '../../schemas/id.ts';
+import { Fault } from '../fault.ts';
 import type { ConfigSource } from '../server/config.ts';
 import { type Command, decodeGiven } from './command.ts';
 import { configFlag, dataFlag } from './serve.ts';
@@ -30,13 +32,21 @@ export const acp: Command = {
     'print-config': { takes: editorNames.join('|'), what: 'prints what to paste into the editor’s settings instead' },
   },
   invoke(given) {
-    const { agent, url, token, config, data, store, 'print-config': editor } = decodeGiven(Flags, given);
-    if (editor !== undefined) {
-      const args = ['acp', ...(agent ? ['--agent', agent] : []), ...(url ? ['--url', url] : [])];
-      return { run: 'print-editor-settings', editor, args: [...args, ...(data ? ['--data', data] : [])] };
-    }
+    const { 'print-config': editor, ...said } = decodeGiven(Flags, given);
+    if (editor !== undefined) return { run: 'print-editor-settings', editor, args: ['acp', ...argsOf(said)] };
+    const { agent, url, token, config, data, store } = said;
     if (url !== undefined) return { run: 'acp-bridge', agent, url, token };
     const flags = { ...(data && { dataDir: data }), ...(store && { store }) } as ConfigSource['flags'];
     return { run: 'acp', agent, configFile: config, flags };
   },
 };
+
+/** What says the same again, from wherever the editor starts it. */
+function argsOf({ agent, url, token, config, data, store }: Omit<z.infer<typeof Flags>, 'print-config'>): string[] {
+  if (token !== undefined) {
+    throw new Fault('config-invalid', '--token: no secret is printed; let the editor set ANYPORT_TOKEN instead');
+  }
+  const [file, folder] = [config, data].map((path) => (path === undefined ? undefined : resolve(path)));
+  const flags = { '--agent': agent, '--url': url, '--config': file, '--data': folder, '--store': store };
+  return Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [flag, value]));
+}

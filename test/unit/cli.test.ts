@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
 import { parseCommandLine } from '../../src/cli/command-line.ts';
@@ -63,6 +64,19 @@ describe('a command line', () => {
 
   const serveFlags =
     '--config FILE, --port N, --host H, --data DIR, --store file|memory, --allow-unauthenticated, --help';
+
+  it('prints settings that start an editor’s agent as it was said, from wherever that is', () => {
+    const args = 'acp --print-config zed --agent a --config my.yaml --data here --store memory'.split(' ');
+    expect(parseCommandLine(args)).toEqual({
+      run: 'print-editor-settings',
+      editor: 'zed',
+      args: ['acp', '--agent', 'a', '--config', resolve('my.yaml'), '--data', resolve('here'), '--store', 'memory'],
+    });
+    const url = 'http://there:8080';
+    const bridge = ['acp', '--url', url];
+    expect(parseCommandLine([...bridge, '--print-config', 'neovim'])).toMatchObject({ args: bridge });
+    expect(() => parseCommandLine([...bridge, '--token', 'x', '--print-config', 'zed'])).toThrow('set ANYPORT_TOKEN');
+  });
 
   it.each<[string, object]>([
     ['send', { text: [] }],
