@@ -90,7 +90,7 @@ export interface RunView {
   steps: Set<string>;
   subagents: Map<string, { name: string; state: 'active' | 'ended' }>;
   state: Json;
-  /** What the run changed on its thread, beside the state. */
+  /** What the run changed on its thread, beside the state; an empty title removes it. */
   changes: Partial<Pick<Thread, PatchedField>>;
   /** How many events without an item of their own count so far, by `placeOf`. */
   counts: Record<string, number>;
@@ -345,7 +345,12 @@ function fold(view: RunView, body: EventBody): void {
     }
     case 'thread.changed': {
       const { title, settings, workspace } = body;
-      Object.assign(view.changes, title && { title }, settings && { settings }, workspace && { workspace });
+      Object.assign(
+        view.changes,
+        title !== undefined && { title },
+        settings && { settings },
+        workspace && { workspace },
+      );
       return;
     }
     case 'run.queued':

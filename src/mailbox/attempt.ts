@@ -336,10 +336,15 @@ export class Attempt {
 /** What a run leaves to its thread. `state` is the thread's when the run began. */
 export function writtenOf(view: RunView, agentId: string, state: Json): Written {
   const moved = JSON.stringify(view.state) !== JSON.stringify(state);
+  const { title, ...changes } = view.changes;
   return {
     messages: messagesOf(view, agentId),
     pendingToolCalls: pendingToolCalls(view),
-    thread: { ...view.changes, ...(moved ? { state: view.state } : {}) },
+    thread: {
+      ...changes,
+      ...(title === undefined ? {} : { title: title === '' ? undefined : title }),
+      ...(moved ? { state: view.state } : {}),
+    },
     seq: view.seq,
   };
 }

@@ -162,6 +162,20 @@ test('a view of a thread is as of an event, and says where to go on', async () =
   await expect(mailbox.viewAt(stranger, 't', 0)).rejects.toMatchObject({ code: 'not-found' });
 });
 
+test('an agent may give its thread a title, and take it away again', async () => {
+  const agent = scripted(async function* ({ messages }) {
+    await Promise.resolve();
+    yield { type: 'thread.changed', title: 'interim' };
+    yield { type: 'thread.changed', title: textOf(messages[0]?.parts ?? []) };
+  });
+  const { mailbox, submit, seen } = await open(agent);
+  for (const [index, title] of ['Trip', ''].entries()) {
+    await submit(`${index}`, { messages: [{ role: 'user', parts: [{ type: 'text', text: title }] }] });
+    await seen('run.finished', index + 1);
+    expect((await mailbox.threads.find(alice, 't'))?.thread.title).toBe(title === '' ? undefined : title);
+  }
+});
+
 for (const title of ['by hand', null]) {
   test(`what people change on a thread stands over what its run changed before: ${title}`, async () => {
     const [patched, ended] = [deferred(), deferred()];
