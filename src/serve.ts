@@ -15,7 +15,7 @@ import type { LoadedConfig } from './server/config.ts';
 import { controlAdapter } from './server/control/adapter.ts';
 import { HttpServer } from './server/http-server.ts';
 import { jwksPath } from './server/jws-keys.ts';
-import { createLog } from './server/log.ts';
+import { logToStderr } from './server/log.ts';
 import { OwnPort } from './server/own-port.ts';
 import { bearerOf, Principals } from './server/principals.ts';
 import { loadSigningKey, newSigningKey } from './server/signing-key.ts';
@@ -31,7 +31,8 @@ export async function serve(loaded: LoadedConfig): Promise<ExitCode> {
   const stop = stopSignal(process, (signal) => {
     process.exit(signal === 'SIGINT' ? 130 : 143);
   });
-  const log = createLog({ pretty: process.stderr.isTTY, ...settings.log }, process.stderr);
+  const log = logToStderr(settings.log);
+  process.stdout.on('error', () => undefined);
   let url = settings.publicUrl?.replace(/\/$/, '') ?? '';
   await withMailbox(loaded, { log, url: () => url }, async ({ mailbox, agents, store, keys }) => {
     const { maxBodyBytes, keepAliveMs } = settings.limits;

@@ -16,10 +16,16 @@ export function createLog({ level, pretty }: Config['log'], output: { write(line
   return pino(options, pretty === true ? { write: (line: string) => output.write(prettyLine(line)) } : output);
 }
 
+/** The log of this process, which goes on when nobody reads it any more. */
+export function logToStderr(settings: Config['log']): Logger {
+  process.stderr.on('error', () => undefined);
+  return createLog({ pretty: process.stderr.isTTY, ...settings }, process.stderr);
+}
+
 /** What agents and libraries print goes to stderr with the log: stdout is a protocol's. */
 export function leaveStdout({ level }: Pick<Config['log'], 'level'>): Logger {
   globalThis.console = new Console({ stdout: process.stderr, stderr: process.stderr });
-  return createLog({ level, pretty: process.stderr.isTTY }, process.stderr);
+  return logToStderr({ level });
 }
 
 interface Entry {

@@ -78,4 +78,15 @@ describe('the anyport command', () => {
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([0, null]);
   });
+
+  it('serves on when nobody reads any more what it prints and logs', async () => {
+    const child = anyport('serve', '--store', 'memory', '--port', '0');
+    const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+    const [url = ''] = /http:\S+/.exec(line) ?? [];
+    child.stdout.destroy();
+    child.stderr.destroy();
+    for (let asked = 0; asked < 3; asked++) expect((await fetch(url)).status).toBe(200);
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([0, null]);
+  });
 });
