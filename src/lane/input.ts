@@ -6,8 +6,7 @@ import { stamp, type Turn } from './turn.ts';
 /** Changes what a queued or pending request says. @throws Fault `input-taken`, `revision-conflict` */
 export function edit(turn: Turn, command: Command<'edit'>): Outcomes['edit'] {
   const { activationId: id, revision, messages } = command;
-  const activation = turn.find('activation', id);
-  if (activation === undefined) throw new Fault('not-found', `no request has the id ${id}`);
+  const activation = turn.named(id);
   assertOwn(activation, command.by);
   const request = turn.get('request', id);
   const edited = messages.map((message, index) => ({ ...message, id: request.messages[index]?.id }));
@@ -53,7 +52,7 @@ export function reorder(turn: Turn, command: Command<'reorder'>): Outcomes['reor
   const named = new Set(
     activationIds.map((id) => {
       const place = placed.find((one) => one.ids.includes(id));
-      if (place === undefined) throw new Fault('input-taken', `${id} does not wait on this thread`);
+      if (place === undefined) throw new Fault('input-taken', `${turn.named(id).id} does not wait on this thread`);
       for (const one of place.ids) assertOwn(turn.get('activation', one), command.by);
       return place;
     }),

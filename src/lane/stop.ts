@@ -27,8 +27,7 @@ export function cancel(turn: Turn, command: Command<'cancel'>, rules: Rules): Ou
     runs[target.run] = cancelRun(turn, target.run, by, rules);
     return { runs, retracted };
   }
-  const activation = turn.find('activation', target.activation);
-  if (activation === undefined) throw new Fault('not-found', `no request has the id ${target.activation}`);
+  const activation = turn.named(target.activation);
   assertOwn(activation, by);
   switch (activation.state.is) {
     case 'pending':
@@ -184,8 +183,7 @@ export function retractInput(turn: Turn, id: ActivationId, by: Actor): Activatio
 /** Takes one queued or pending request back. @throws Fault `input-taken` */
 export function retract(turn: Turn, command: Command<'retract'>): Outcomes['retract'] {
   const { activationId: id, by } = command;
-  const activation = turn.find('activation', id);
-  if (activation === undefined) throw new Fault('not-found', `no request has the id ${id}`);
+  const activation = turn.named(id);
   assertOwn(activation, by);
   switch (activation.state.is) {
     case 'retracted':

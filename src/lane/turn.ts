@@ -48,6 +48,13 @@ export class Turn {
     return record;
   }
 
+  /** A request that a caller names. @throws Fault `not-found` */
+  named(id: ActivationId): Activation {
+    const activation = this.find('activation', id);
+    if (activation === undefined) throw new Fault('not-found', `no request has the id ${id}`);
+    return activation;
+  }
+
   put<Kind extends RecordKind>(kind: Kind, id: string, value: Records[Kind]): void {
     const name = `${kind}/${id}`;
     const place = this.#places.get(name) ?? this.#writes.length;

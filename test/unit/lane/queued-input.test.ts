@@ -225,10 +225,11 @@ describe('reorder', () => {
     expect(driver.lane).toBe(before);
   });
 
-  it('is refused for what does not wait, and for one named twice', () => {
+  it('is refused for what does not wait or never was, and for one named twice', () => {
     const { driver, token, ids } = queued();
     const [a, b] = ids;
     expect(refusal(() => driver.do({ type: 'reorder', activationIds: [a, b, a], by: alice }))).toBe('invalid-request');
+    expect(refusal(() => driver.do({ type: 'reorder', activationIds: [b, 'none'], by: alice }))).toBe('not-found');
     driver.settle(token, undefined, { token: 'two' });
     expect(refusal(() => driver.do({ type: 'reorder', activationIds: [b, a], by: alice }))).toBe('input-taken');
   });
