@@ -3,7 +3,6 @@ import type { JsonObject } from '../../schemas/json.ts';
 import type { MessageInput, Role, ToolCall } from '../../schemas/message.ts';
 import type { MediaKind, MediaSource, Part } from '../../schemas/part.ts';
 import { type Field, isObject } from './field.ts';
-import { linkedBlob } from './media-links.ts';
 import { vendor } from './wire.ts';
 
 const common = ['id', 'role', 'subagentRunId', 'metadata'];
@@ -137,7 +136,7 @@ function decodeSource(field: Field): Source | undefined {
       return { source: { at: 'inline', data: value() }, mimeType: field.at('mimeType').string() };
     case 'url':
       field.warnOfOthers(sourceMembers);
-      return { source: urlSource(value()), mimeType: mimeType() };
+      return { source: { at: 'url', url: value() }, mimeType: mimeType() };
     case 'file':
       field.warnOfOthers(sourceMembers);
       return { source: fileSource(field, value()), mimeType: mimeType() };
@@ -145,12 +144,6 @@ function decodeSource(field: Field): Source | undefined {
       field.warn(`is of the unknown type ${JSON.stringify(type.slice(0, 64))}; its part is left out`);
       return undefined;
   }
-}
-
-/** A link of ours comes back as what it links to. */
-function urlSource(url: string): MediaSource {
-  const blob = linkedBlob(url);
-  return blob === undefined ? { at: 'url', url } : { at: 'blob', blob };
 }
 
 /** A handle of ours comes back from a snapshot that was too large for the bytes themselves. */

@@ -2,12 +2,14 @@
 // is malformed refuses the request, before its stream opens. https://docs.ag-ui.com/spec/1.0/basic/run-input
 // https://docs.ag-ui.com/spec/1.0/basic/processing
 import type { ClientTool, WhenBusy } from '../../schemas/activation.ts';
+import type { ThreadId } from '../../schemas/id.ts';
 import type { Json } from '../../schemas/json.ts';
 import type { MessageInput } from '../../schemas/message.ts';
-import { textOf } from '../../schemas/part.ts';
+import { type Part, textOf } from '../../schemas/part.ts';
 import type { Submission } from '../../src/gateway.ts';
 import { decodeMessage } from './decode-message.ts';
 import { Field, isObject } from './field.ts';
+import { linkedBlob } from './media-links.ts';
 import { chooseProfile, type Profile } from './profile.ts';
 
 /** An answer to an interrupt. What it decides depends on the ticket that the interrupt stands for. */
@@ -64,13 +66,14 @@ export function decodeInput(body: unknown, to: { readonly agentId: string; reado
   input.warnOfOthers(inputMembers);
   const profile = chooseProfile(input.at('protocolVersion'));
   const parentRunId = input.at('parentRunId').optional((field) => field.string());
-  const messages = decodeMessages(input.at('messages'));
+  const threadId = input.at('threadId').addressableId();
+  const messages = decodeMessages(input.at('messages')).map((message) => withOwnMedia(message, threadId));
   const state = decodeState(input.at('state'));
   const tools = input.at('tools').optional(decodeTools) ?? [];
   const forwardedProps = input.at('forwardedProps').optional((field) => field.json());
   const submission: Submission = {
     ...to,
-    threadId: input.at('threadId').addressableId(),
+    threadId,
     door: 'ag-ui',
     key: input.at('runId').addressableId(),
     origin: 'user',
@@ -115,6 +118,16 @@ function decodeMessages(field: Field): MessageInput[] {
     messages.push(message);
   }
   return messages;
+}
+
+/** A link of ours comes back as what it links to. */
+function withOwnMedia(message: MessageInput, threadId: ThreadId): MessageInput {
+  const parts = message.parts.map((part): Part => {
+    if (part.type !== 'media' || part.source.at !== 'url') return part;
+    const blob = linkedBlob(part.source.url, threadId);
+    return blob === undefined ? part : { ...part, source: { at: 'blob', blob } };
+  });
+  return { ...message, parts };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { ThreadKey } from '../../schemas/id.ts';
+import type { ThreadId, ThreadKey } from '../../schemas/id.ts';
 import type { Clock } from '../../src/clock.ts';
 
 /** One blob of one thread, as a link names it. */
@@ -60,9 +60,10 @@ export class MediaLinks {
   }
 }
 
-const ours = /\/ag-ui\/threads\/[^/?#]+\/blobs\/([0-9a-f]{64})\?(?:[^#]*&)?signature=/;
+const ours = /\/ag-ui\/threads\/([^/?#]+)\/blobs\/([0-9a-f]{64})\?(?:[^#]*&)?signature=/;
 
-/** The blob that a client's copy names by a link of ours. */
-export function linkedBlob(url: string): string | undefined {
-  return ours.exec(url)?.[1];
+/** The blob of this thread that a client's copy names by a link of ours. Another thread's is a link like any other. */
+export function linkedBlob(url: string, threadId: ThreadId): string | undefined {
+  const [, thread, blob] = ours.exec(url) ?? [];
+  return thread === encodeURIComponent(threadId) ? blob : undefined;
 }

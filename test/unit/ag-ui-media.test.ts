@@ -51,6 +51,12 @@ test('a conversation of five screenshots stays under the frame limit, and comes 
   await runStockClient('1.x', { url, threadId: 't', runId: 'r2', messages: more });
   const { items } = await mailbox.threads.messages(alice, 't', undefined, { limit: 50 });
   expect(items).toHaveLength(8);
+
+  // A thread that begins with this copy has no bytes behind the links.
+  await runStockClient('1.x', { url, threadId: 'begun', runId: 'r1', messages: more });
+  const begun = parseSse(await (await fetch(server.url('/threads/begun/stream?protocolVersion=1.0'))).text());
+  const shown = begun.find(({ event }) => event.type === 'MESSAGES_SNAPSHOT')?.event['messages'];
+  expect((shown as typeof copy)[0]?.content[0]?.source).toEqual(sources[0]);
 });
 
 test('media beyond a frame reaches older clients too', async () => {
@@ -75,9 +81,10 @@ test('a link names one thing, of one thread, for a time', async () => {
   const url = new URL(links.urlOf(media));
   expect(url.pathname).toBe(`/ag-ui/threads/a%2Fb%20c/blobs/${media.blob}`);
   expect(links.urlOf(media)).toBe(url.href);
-  expect(linkedBlob(url.href)).toBe(media.blob);
-  expect(linkedBlob('https://elsewhere.example/image.png')).toBeUndefined();
   const { threadId } = media.thread;
+  expect(linkedBlob(url.href, threadId)).toBe(media.blob);
+  expect(linkedBlob(url.href, 'another')).toBeUndefined();
+  expect(linkedBlob('https://elsewhere.example/image.png', threadId)).toBeUndefined();
   expect(links.find(threadId, media.blob, url.searchParams)).toEqual(media);
   expect(links.find('another', media.blob, url.searchParams)).toBeUndefined();
   expect(links.find(threadId, 'cd'.repeat(32), url.searchParams)).toBeUndefined();
