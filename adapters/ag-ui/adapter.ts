@@ -8,7 +8,7 @@ import type { Adapter, Credentials, Exchange } from '../../src/adapter.ts';
 import type { Clock } from '../../src/clock.ts';
 import { Fault } from '../../src/fault.ts';
 import type { Gateway } from '../../src/gateway.ts';
-import { readJson } from '../../src/json-body.ts';
+import { mediaTypeOf, readJson } from '../../src/json-body.ts';
 import { traceOf } from '../../src/trace-context.ts';
 import { decodeSegment } from '../../src/url-path.ts';
 import { encodeCapabilities } from './capabilities.ts';
@@ -162,7 +162,7 @@ class AgUiAdapter implements Adapter {
     if (media === undefined) throw new Fault('not-found', 'the link is not one of this gateway’s, or has expired');
     const data = await this.#options.gateway.blob(principal, media.thread.threadId, media.blob);
     response.writeHead(200, {
-      'content-type': media.mimeType,
+      'content-type': contentTypeOf(media.mimeType),
       'x-content-type-options': 'nosniff',
       'content-security-policy': "sandbox; default-src 'none'",
       'cache-control': 'private, max-age=86400, immutable',
@@ -242,6 +242,13 @@ class AgUiAdapter implements Adapter {
     if (isRepeated || run?.actor !== principal.actor) return;
     await runs.cancel({ ...principal, door: 'ag-ui', origin: 'user' }, runId);
   }
+}
+
+const mediaType = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:;[\x20-\x7e]*)?$/;
+
+/** What a client called its media, as far as a header can say it. https://www.rfc-editor.org/rfc/rfc9110#section-8.3.1 */
+function contentTypeOf(mimeType: string): string {
+  return [mimeType, mediaTypeOf(mimeType)].find((type) => mediaType.test(type)) ?? 'application/octet-stream';
 }
 
 function pathOf(agentId: string): string {

@@ -15,9 +15,10 @@ function linksTo(server: { url: string }, clock = new ManualClock()): MediaLinks
   return new MediaLinks({ key: new Uint8Array(32), baseUrl: () => server.url, clock });
 }
 
-async function serveWithLinks(mailbox: Parameters<typeof serve>[0]): Promise<TestServer> {
+async function serveWithLinks(mailbox: Parameters<typeof serve>[0], maxInlineChars?: number): Promise<TestServer> {
   const at = { url: '' };
-  const server = await serve(mailbox, { links: linksTo(at), limits: { maxBodyBytes: 32 * 1024 * 1024 } });
+  const limits = { maxBodyBytes: 32 * 1024 * 1024, ...(maxInlineChars === undefined ? {} : { maxInlineChars }) };
+  const server = await serve(mailbox, { links: linksTo(at), limits });
   at.url = server.url('').replace(/\/ag-ui$/, '');
   return server;
 }
@@ -72,6 +73,28 @@ test('media beyond a frame reaches older clients too', async () => {
     { content: [{ type: 'image', source: { type: 'url', mimeType: 'image/png' } }] },
     {},
   ]);
+});
+
+test.for([
+  ['image/png', 'image/png'],
+  ['text/plain;charset=utf-8', 'text/plain;charset=utf-8'],
+  ['image/png;name=\u65e5\u672c.png', 'image/png'],
+  ['image/png\r\nset-cookie: a=b', 'application/octet-stream'],
+  ['', 'application/octet-stream'],
+] as const)('media that a client called %j is served as %s', async ([mimeType, served]) => {
+  const { mailbox } = await open(answerer);
+  await using server = await serveWithLinks(mailbox, 1000);
+  const value = Buffer.alloc(100_000, 1).toString('base64');
+  const part = { type: 'image', source: { type: 'data', value, mimeType } };
+  const messages = [{ id: 'm1', role: 'user', content: [part] }];
+  await runStockClient('1.x', { url: server.url('/scripted'), threadId: 't', runId: 'r1', messages });
+  const frames = parseSse(await (await fetch(server.url('/threads/t/stream'))).text());
+  const snapshot = frames.find(({ event }) => event.type === 'MESSAGES_SNAPSHOT')?.event['messages'];
+  const [shown] = snapshot as { content: { source: { value: string } }[] }[];
+  const linked = await fetch(shown?.content[0]?.source.value ?? '');
+  expect([linked.status, linked.headers.get('content-type')]).toEqual([200, served]);
+  expect(linked.headers.get('set-cookie')).toBeNull();
+  expect((await linked.arrayBuffer()).byteLength).toBe(100_000);
 });
 
 test('a link names one thing, of one thread, for a time', async () => {
