@@ -65,6 +65,8 @@ export const Run = z.object({
   firstSeq: z.number().int().optional(),
   lastSeq: z.number().int().optional(),
   createdAtMs: z.number(),
+  /** What it waits for, or waited for last, and since when. */
+  waited: z.object({ for: z.enum(['answer', 'sign-in']), sinceMs: z.number() }).optional(),
   endedAtMs: z.number().optional(),
   outcome: Outcome.optional(),
 });

@@ -10,11 +10,12 @@ import type {
   ThreadPatch,
   ThreadStatus,
 } from '../schemas/control.ts';
-import type { ActivationId, Door, MessageId, Principal, RunId, ThreadId, TicketId } from '../schemas/id.ts';
+import type { ActivationId, AgentId, Door, MessageId, Principal, RunId, ThreadId, TicketId } from '../schemas/id.ts';
 import type { Json } from '../schemas/json.ts';
 import type { Message, MessageInput } from '../schemas/message.ts';
 import type { Run } from '../schemas/run.ts';
 import type { RunEvent } from '../schemas/run-event.ts';
+import type { Standing } from '../schemas/standing.ts';
 import type { PushFilter, PushTarget, Subscription, SubscriptionId } from '../schemas/subscription.ts';
 import type { Thread } from '../schemas/thread.ts';
 import type { Answer, Ticket } from '../schemas/ticket.ts';
@@ -116,10 +117,27 @@ export interface RunFilter {
   readonly agentId?: string | undefined;
 }
 
+export interface StandingFilter {
+  readonly agentId: AgentId;
+  readonly is: readonly Standing['is'][];
+  readonly threadId?: ThreadId | undefined;
+}
+
 /** @throws Fault `not-found` for a run that is not there, or is another scope's */
 export interface Runs {
   find(caller: Principal, id: RunId): Promise<RunReport | undefined>;
   list(caller: Principal, filter: RunFilter, page: PageRequest): Promise<Page<Run>>;
+  /**
+   * The caller's own runs that nobody works on, by since when: the latest first, then by id. Fewer than `limit`: there are
+   * no more. `before`: a place in that order, exclusive.
+   */
+  listStanding(
+    caller: Principal,
+    filter: StandingFilter,
+    page: { readonly before?: Pick<Standing, 'atMs' | 'runId'> | undefined; readonly limit: number },
+  ): Promise<readonly Standing[]>;
+  /** How many `listStanding` has in all that stand so since then, or later. */
+  countStanding(caller: Principal, filter: StandingFilter, sinceMs: number): Promise<number>;
   /** Resolves when the run is done (or, unless `until` is `done`, waits for a person), or `signal` aborts. */
   wait(caller: Principal, id: RunId, until: 'done' | 'settled', signal: AbortSignal): Promise<RunReport>;
   /** Ends it, wherever it is: queued, running, in backoff, waiting, parked. Twice is a no-op that says how it stands. */

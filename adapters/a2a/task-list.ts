@@ -1,14 +1,15 @@
 // ListTasks. https://a2a-protocol.org/v1.0.1/specification/#314-list-tasks
 import { type ListTasksRequest, type ListTasksResponse, TaskState } from '@a2a-js/sdk';
-import type { AgentId } from '../../schemas/id.ts';
+import { TaskNotFoundError } from '@a2a-js/sdk/errors';
+import type { AgentId, RunId, ThreadId } from '../../schemas/id.ts';
 import type { Run } from '../../schemas/run.ts';
+import type { Standing } from '../../schemas/standing.ts';
+import { Fault } from '../../src/fault.ts';
 import type { Caller, Gateway } from '../../src/gateway.ts';
 import { historyViolations } from './decode.ts';
 import { type Violation, Violations } from './faults.ts';
 import type { Tasks } from './tasks.ts';
 
-/** Of all of a caller's tasks, the newest ones that are looked at. */
-const mostRuns = 10_000;
 const defaultPageSize = 50;
 const largestPage = 100;
 
@@ -21,48 +22,121 @@ interface Listing {
 
 interface Place {
   readonly atMs: number;
-  readonly id: string;
+  readonly id: RunId;
 }
+
+/** A part of the list, for one page. */
+interface Part {
+  /** Of the page, and one more where there is more. */
+  readonly places: readonly Place[];
+  /** How many it has in all. */
+  readonly size: number;
+}
+
+interface Wanted {
+  readonly status: TaskState;
+  readonly sinceMs: number;
+  readonly after: Place | undefined;
+  readonly limit: number;
+}
+
+/** How runs stand whose tasks are in a state. */
+const standings: Partial<Readonly<Record<TaskState, readonly Standing['is'][]>>> = {
+  [TaskState.TASK_STATE_INPUT_REQUIRED]: ['answer'],
+  [TaskState.TASK_STATE_AUTH_REQUIRED]: ['sign-in'],
+  [TaskState.TASK_STATE_COMPLETED]: ['completed'],
+  [TaskState.TASK_STATE_FAILED]: ['failed', 'stopped-early'],
+  [TaskState.TASK_STATE_REJECTED]: ['refused'],
+  [TaskState.TASK_STATE_CANCELED]: ['cancelled'],
+};
 
 /**
  * The caller's tasks, the one whose state changed last first. A page begins after a place in that order, not after a
  * row: a task that moved meanwhile is told at its new place or was told at its old one, and no other is lost.
  */
 export async function listTasks(listing: Listing, params: ListTasksRequest): Promise<ListTasksResponse> {
-  const { pageSize = defaultPageSize } = params;
+  const { pageSize = defaultPageSize, status, statusTimestampAfter, contextId } = params;
   const after = check(params);
-  const sinceMs = params.statusTimestampAfter === undefined ? undefined : Date.parse(params.statusTimestampAfter);
-  const places: Place[] = [];
-  for (const run of await ownRuns(listing, params)) {
-    const { atMs, state } = await listing.tasks.statusOf(listing.caller, run);
-    const isWanted = params.status === TaskState.TASK_STATE_UNSPECIFIED || params.status === state;
-    if (isWanted && (sinceMs === undefined || atMs >= sinceMs)) places.push({ atMs, id: run.id });
-  }
-  places.sort(compare);
-  const rest = after === undefined ? places : places.filter((place) => compare(place, after) > 0);
+  const sinceMs = statusTimestampAfter === undefined ? 0 : Date.parse(statusTimestampAfter);
+  const wanted = { status, sinceMs, after, limit: pageSize + 1 };
+  const threadIds = contextId === '' ? [undefined] : await threadsOf(listing, contextId);
+  const parts = await Promise.all(
+    threadIds.flatMap((threadId) => [standingTasks(listing, wanted, threadId), openTasks(listing, wanted, threadId)]),
+  );
+  const byId = new Map(parts.flatMap(({ places }) => places.map((place) => [place.id, place] as const)));
+  const rest = [...byId.values()].toSorted(compare);
   const shown = rest.slice(0, pageSize);
   const last = rest.length > shown.length ? shown.at(-1) : undefined;
-  const tasks = await Promise.all(shown.map(({ id }) => listing.tasks.snapshot(listing.caller, id)));
+  const tasks = await Promise.all(shown.map(({ id }) => ifThere(listing.tasks.snapshot(listing.caller, id))));
+  const totalSize = parts.reduce((sum, { size }) => sum + size, 0);
   const nextPageToken = last === undefined ? '' : encodeToken(last);
-  return { tasks, nextPageToken, pageSize, totalSize: places.length };
+  return { tasks: tasks.filter((task) => task !== undefined), nextPageToken, pageSize, totalSize };
 }
 
-async function ownRuns({ gateway, agentId, caller }: Listing, params: ListTasksRequest): Promise<Run[]> {
-  const threadIds = params.contextId === '' ? undefined : await threadsOf(gateway, caller, params.contextId);
+/** Tasks that wait or have ended: where they stand is known, and stays. */
+async function standingTasks(
+  { gateway, agentId, caller }: Listing,
+  { status, sinceMs, after, limit }: Wanted,
+  threadId: ThreadId | undefined,
+): Promise<Part> {
+  const is = status === TaskState.TASK_STATE_UNSPECIFIED ? Object.values(standings).flat() : (standings[status] ?? []);
+  const filter = { agentId, is, threadId };
+  const before = after === undefined ? undefined : { atMs: after.atMs, runId: after.id };
+  const [listed, size] = await Promise.all([
+    gateway.runs.listStanding(caller, filter, { before, limit }),
+    gateway.runs.countStanding(caller, filter, sinceMs),
+  ]);
+  const places = listed.map(({ runId: id, atMs }) => ({ id, atMs })).filter(({ atMs }) => atMs >= sinceMs);
+  return { places, size };
+}
+
+/** Tasks that are queued or worked on, which are few: what these say last is in their logs alone. */
+async function openTasks(
+  listing: Listing,
+  { status, sinceMs, after }: Wanted,
+  threadId: ThreadId | undefined,
+): Promise<Part> {
+  const { tasks, caller } = listing;
+  const isWanted = (state: TaskState): boolean => status === TaskState.TASK_STATE_UNSPECIFIED || status === state;
+  const found = await Promise.all([
+    isWanted(TaskState.TASK_STATE_SUBMITTED) ? ownRuns(listing, 'created', threadId) : [],
+    isWanted(TaskState.TASK_STATE_WORKING) ? ownRuns(listing, 'running', threadId) : [],
+  ]);
+  const places: Place[] = [];
+  for (const { id } of found.flat()) {
+    const { atMs, state } = (await ifThere(tasks.statusOf(caller, id))) ?? {};
+    if (atMs === undefined || state === undefined || !isWanted(state) || atMs < sinceMs) continue;
+    places.push({ atMs, id });
+  }
+  return { places: places.filter((place) => after === undefined || compare(place, after) > 0), size: places.length };
+}
+
+async function ownRuns(
+  { gateway, agentId, caller }: Listing,
+  status: 'created' | 'running',
+  threadId: ThreadId | undefined,
+): Promise<Run[]> {
   const own: Run[] = [];
-  for (const threadId of threadIds ?? [undefined]) {
-    for (let cursor: string | undefined, looked = 0, more = true; more && looked < mostRuns;) {
-      const page = await gateway.runs.list(caller, { agentId, threadId }, { cursor, limit: 200 });
-      own.push(...page.items.filter((run) => run.actor === caller.actor));
-      looked += page.items.length;
-      cursor = page.next;
-      more = cursor !== undefined;
-    }
+  for (let cursor: string | undefined, more = true; more;) {
+    const page = await gateway.runs.list(caller, { status, agentId, threadId }, { cursor, limit: 200 });
+    own.push(...page.items.filter((run) => run.actor === caller.actor));
+    cursor = page.next;
+    more = cursor !== undefined;
   }
   return own;
 }
 
-async function threadsOf(gateway: Gateway, caller: Caller, contextId: string): Promise<string[]> {
+/** Undefined: the task went with its thread since it was listed. */
+async function ifThere<Found>(looked: Promise<Found>): Promise<Found | undefined> {
+  try {
+    return await looked;
+  } catch (thrown) {
+    if (thrown instanceof TaskNotFoundError || Fault.from(thrown).code === 'not-found') return undefined;
+    throw thrown;
+  }
+}
+
+async function threadsOf({ gateway, caller }: Listing, contextId: string): Promise<ThreadId[]> {
   const page = await gateway.threads.list(caller, { contextId }, { limit: 200 });
   return page.items.map(({ id }) => id);
 }

@@ -79,9 +79,8 @@ export class Tasks {
   }
 
   /** The state that a task is in, and since when. */
-  async statusOf(caller: Caller, run: Run): Promise<{ readonly state: TaskState; readonly atMs: number }> {
-    if (run.outcome !== undefined) return { state: endOf(run.outcome).state, atMs: run.endedAtMs ?? run.createdAtMs };
-    const found = await this.get(caller, run.id);
+  async statusOf(caller: Caller, id: RunId): Promise<{ readonly state: TaskState; readonly atMs: number }> {
+    const found = await this.get(caller, id);
     const { state, statusAtMs: atMs } = (await this.#foldTo(caller, found, found.thread.head)) ?? this.#empty(found);
     return { state, atMs };
   }

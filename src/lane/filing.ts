@@ -1,11 +1,13 @@
 import type { Run } from '../../schemas/run.ts';
 import type { Thread } from '../../schemas/thread.ts';
 import type { Ticket } from '../../schemas/ticket.ts';
+import type { Standing } from '../../schemas/standing.ts';
 import type { SubscriptionRecord } from '../../schemas/subscription.ts';
 import type { RecordKind, Records } from './records.ts';
+import { standingFiling } from './standing.ts';
 
 /** The kinds of record that can be listed over a whole scope. */
-export type ListedKind = 'run' | 'ticket' | 'thread' | 'subscription';
+export type ListedKind = 'run' | 'standing' | 'ticket' | 'thread' | 'subscription';
 
 /** Where a record is found in the lists of its scope. */
 export interface Filing {
@@ -17,9 +19,9 @@ export interface Filing {
 
 /**
  * Runs and tickets are ordered by their ids, which are; threads, whose names are their callers', by when they were made;
- * subscriptions by their runs. A run is filed under its status, or `dead` while nothing was done about its failure; a
- * ticket under `open` or `closed`; a thread under its context; a subscription under `active` or `dead`. Other kinds are
- * not listed.
+ * subscriptions by their runs, standings by since when. A run is filed under its status, or `dead` while nothing was done
+ * about its failure; a standing under whose it is and how; a ticket under `open` or `closed`; a thread under its context; a
+ * subscription under `active` or `dead`. Other kinds are not listed.
  */
 export function filingOf<Kind extends RecordKind>(kind: Kind, value: Records[Kind]): Filing | undefined {
   const one: RecordKind = kind;
@@ -28,6 +30,8 @@ export function filingOf<Kind extends RecordKind>(kind: Kind, value: Records[Kin
       const run = value as Run;
       return { key: run.id, label: isDead(run) ? 'dead' : run.status };
     }
+    case 'standing':
+      return standingFiling(value as Standing);
     case 'ticket': {
       const ticket = value as Ticket;
       return { key: ticket.id, label: ticket.closed === undefined ? 'open' : 'closed' };
@@ -57,6 +61,7 @@ const keys: Readonly<Record<ListedKind, RegExp>> = {
   ticket: /^tkt_/,
   thread: /^\d{15}:/,
   subscription: /^run_[^/]*\//,
+  standing: /^\d{15}:run_/,
 };
 
 /** Whether a text can be a key among those of its kind: what names a place in another list cannot. */

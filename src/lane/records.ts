@@ -4,6 +4,7 @@ import type { Json } from '../../schemas/json.ts';
 import type { Message } from '../../schemas/message.ts';
 import type { Run } from '../../schemas/run.ts';
 import type { RunEvent } from '../../schemas/run-event.ts';
+import type { Standing } from '../../schemas/standing.ts';
 import type { SubscriptionRecord } from '../../schemas/subscription.ts';
 import type { Thread } from '../../schemas/thread.ts';
 import type { Ticket } from '../../schemas/ticket.ts';
@@ -17,6 +18,8 @@ export interface Records {
   /** What an activation asked for; the same id. Changes only by an edit before it is taken. */
   request: ActivationRequest;
   run: Run;
+  /** Of each run that has one; see `standingKey`. A run's next one replaces it. */
+  standing: Standing;
   message: Message;
   /** The messages that a client calls by an id that another message has (its edits, say); the latest is the last. */
   alias: { readonly messageIds: readonly string[] };

@@ -71,7 +71,12 @@ function announceWaiting(turn: Turn): void {
   const open = turn.open();
   const ticketIds = open.tickets.map((ticket) => ticket.id);
   turn.event({ type: 'run.waiting', ticketIds }, stamp(open));
-  turn.setRun(open.runId, { status: 'waiting' });
+  const kinds = ticketIds.map((id) => turn.get('ticket', id).kind);
+  const waited = {
+    for: kinds.every((kind) => kind === 'sign-in') ? 'sign-in' : 'answer',
+    sinceMs: turn.lane.lastMs,
+  } as const;
+  turn.setRun(open.runId, { status: 'waiting', waited });
   for (const activation of open.activations) {
     if (activation.endsAt === 'waiting') turn.answer(activation, open.runId, { type: 'waiting', ticketIds });
   }

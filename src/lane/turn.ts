@@ -2,9 +2,11 @@ import type { Activation, ActivationOutcome } from '../../schemas/activation.ts'
 import type { ActivationId } from '../../schemas/id.ts';
 import type { Run } from '../../schemas/run.ts';
 import type { EventBody, RunEvent } from '../../schemas/run-event.ts';
+import type { Standing } from '../../schemas/standing.ts';
 import { Fault } from '../fault.ts';
 import type { Lane, LaneClaim, OpenRun, QueuedActivation } from './lane.ts';
 import type { Found, RecordKind, Records, Step, Write } from './records.ts';
+import { standingKey, standingOf } from './standing.ts';
 
 type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
@@ -111,7 +113,16 @@ export class Turn {
   }
 
   setRun(runId: string, change: Partial<Run>): void {
-    this.put('run', runId, { ...this.get('run', runId), ...change });
+    const before = this.get('run', runId);
+    const after = { ...before, ...change };
+    this.put('run', runId, after);
+    this.#list(standingOf(before), standingOf(after));
+  }
+
+  #list(before: Standing | undefined, after: Standing | undefined): void {
+    if (before?.is === after?.is && before?.atMs === after?.atMs) return;
+    if (before !== undefined) this.remove('standing', standingKey(before));
+    if (after !== undefined) this.put('standing', standingKey(after), after);
   }
 
   setActivation(id: ActivationId, state: Activation['state']): Activation {

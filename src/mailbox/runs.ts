@@ -2,12 +2,14 @@ import type { RunReport, StopReport } from '../../schemas/control.ts';
 import type { ActivationId, Principal, RunId, ThreadId, ThreadKey } from '../../schemas/id.ts';
 import type { Message } from '../../schemas/message.ts';
 import type { Run } from '../../schemas/run.ts';
+import type { Standing } from '../../schemas/standing.ts';
 import type { Followers } from '../events/follow.ts';
 import { Fault } from '../fault.ts';
-import type { Caller, Page, PageRequest, Receipt, RunFilter, Runs } from '../gateway.ts';
+import type { Caller, Page, PageRequest, Receipt, RunFilter, Runs, StandingFilter } from '../gateway.ts';
 import type { Ids } from '../ids.ts';
 import type { AgentTerms } from '../lane/command.ts';
 import { isDead } from '../lane/filing.ts';
+import { standingKey, standingLabel } from '../lane/standing.ts';
 import { receiptOf } from './receipt.ts';
 import { pageOf } from './lists.ts';
 import type { Runner } from './runner.ts';
@@ -44,6 +46,34 @@ export class MailboxRuns implements Runs {
       const fits = status === undefined || (status === 'dead' ? isDead(run) : run.status === status);
       return fits && (agentId === undefined || run.agentId === agentId) ? run : undefined;
     });
+  }
+
+  async listStanding(
+    { scope, actor }: Principal,
+    { agentId, is, threadId }: StandingFilter,
+    { before, limit }: { readonly before?: Pick<Standing, 'atMs' | 'runId'> | undefined; readonly limit: number },
+  ): Promise<readonly Standing[]> {
+    const { store } = this.#parts;
+    const at = before === undefined ? undefined : standingKey(before);
+    // All are asked for before any answers, so that a run that moves from one list to another is in one of them.
+    const lists = await Promise.all(
+      is.map((one) => {
+        const label = standingLabel({ actor, agentId, is: one });
+        return store.list({ scope, kind: 'standing', threadId, label, before: at, limit });
+      }),
+    );
+    const latestFirst = lists.flat().toSorted((a, b) => (a.key < b.key ? 1 : -1));
+    return latestFirst.slice(0, limit).map(({ value }) => value);
+  }
+
+  countStanding(
+    { scope, actor }: Principal,
+    { agentId, is, threadId }: StandingFilter,
+    sinceMs: number,
+  ): Promise<number> {
+    const labels = is.map((one) => standingLabel({ actor, agentId, is: one }));
+    const from = standingKey({ atMs: Math.max(0, Math.ceil(sinceMs)), runId: '' });
+    return this.#parts.store.count({ scope, kind: 'standing', threadId, labels, from });
   }
 
   async wait({ scope }: Principal, id: RunId, until: 'done' | 'settled', signal: AbortSignal): Promise<RunReport> {

@@ -34,6 +34,15 @@ export interface ListQuery<Kind extends ListedKind> {
   readonly before?: string | undefined;
   readonly limit: number;
 }
+/** Of everything that is filed under one of some labels. */
+export interface CountQuery {
+  readonly scope: Scope;
+  readonly kind: ListedKind;
+  readonly threadId?: ThreadId | undefined;
+  readonly labels: readonly string[];
+  /** The least `key` that counts. */
+  readonly from: string;
+}
 export interface Listed<Kind extends ListedKind> {
   readonly thread: ThreadKey;
   /** Its place in the order. */
@@ -88,6 +97,8 @@ export interface Store {
    * @throws Fault `record-unreadable`
    */
   list<Kind extends ListedKind>(query: ListQuery<Kind>): Promise<readonly Listed<Kind>[]>;
+  /** How many records `list` would give, without reading them. */
+  count(query: CountQuery): Promise<number>;
   /** How many requests wait in all queues, as committed. Does not throw. */
   waiting(): number;
   /** Threads of a scope by name, ascending, after `after` (exclusive). */

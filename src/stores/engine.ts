@@ -49,6 +49,14 @@ export interface EngineListQuery {
   readonly before: string | undefined;
   readonly limit: number;
 }
+/** A `CountQuery` over the scope, or over this thread alone. */
+export interface EngineCountQuery {
+  readonly scope: Scope;
+  readonly kind: ListedKind;
+  readonly thread: StoredThread | undefined;
+  readonly labels: readonly string[];
+  readonly from: string;
+}
 export interface ListedText {
   readonly thread: ThreadKey;
   readonly key: string;
@@ -78,6 +86,8 @@ export interface Engine extends ReadyLookup {
   readChunks(thread: StoredThread, after: number, limit: number): readonly EventChunk[];
   /** @see Store.list */
   list(query: EngineListQuery): readonly ListedText[];
+  /** @see Store.count */
+  count(query: EngineCountQuery): number;
   /** How many requests wait in all lanes. Asked before the first commit of an opening; who commits counts on from it. */
   readWaiting(): number;
   listThreads(scope: Scope, after: string, limit: number): readonly ThreadKey[];

@@ -5,10 +5,10 @@ import type { Scope, ThreadKey } from '../../schemas/id.ts';
 import { Fault } from '../fault.ts';
 import type { RecordKind } from '../lane/records.ts';
 import { DirectoryLock } from './directory-lock.ts';
-import type { Change, Engine, EngineListQuery, ListedText, StoredThread } from './engine.ts';
+import type { Change, Engine, EngineCountQuery, EngineListQuery, ListedText, StoredThread } from './engine.ts';
 import { chunksAbove, type EventChunk } from './event-chunk.ts';
 import type { ReadyFound, ReadyPlace } from './fair-order.ts';
-import { isListed } from './filed.ts';
+import { isCounted, isListed } from './filed.ts';
 import type { FreeSpace } from './free-space.ts';
 import { type FiledText, Reader } from './reader.ts';
 import { encodeChanges } from './change-text.ts';
@@ -186,6 +186,18 @@ export class FileEngine implements Engine {
       if (this.#unapplied.record(row.stored, query.kind, row.id) === undefined) yield row;
     }
     yield* sorted.toReversed();
+  }
+
+  count(query: EngineCountQuery): number {
+    return this.#reader.atOnce(() => {
+      let count = this.#reader.count(query);
+      for (const [thread, { id, filed }] of this.#unapplied.ofKind(query.kind, query.thread?.id)) {
+        const applied = this.#reader.filed(thread, query.kind, id);
+        if (applied !== undefined && isCounted(applied, query)) count -= 1;
+        if (filed !== undefined && isCounted(filed, query)) count += 1;
+      }
+      return count;
+    });
   }
 
   readWaiting(): number {

@@ -2,10 +2,19 @@ import type { Scope, ThreadKey } from '../../schemas/id.ts';
 import type { Run } from '../../schemas/run.ts';
 import type { Lane } from '../lane/lane.ts';
 import type { RecordKind } from '../lane/records.ts';
-import type { Change, Engine, EngineListQuery, ListedText, StoredThread } from './engine.ts';
+import type {
+  Change,
+  Engine,
+  EngineCountQuery,
+  EngineListQuery,
+  ListedText,
+  RecordChange,
+  StoredThread,
+} from './engine.ts';
 import { chunkBehind, chunksAbove, type EventChunk } from './event-chunk.ts';
 import type { ReadyFound, ReadyPlace } from './fair-order.ts';
-import { type Filed, isListed } from './filed.ts';
+import { type Filed, isCounted, isListed } from './filed.ts';
+import { FiledIndex } from './filed-index.ts';
 import { blankIndex, type LaneIndex } from './lane-index.ts';
 import { parseEvents } from './record-text.ts';
 import { evictableUpTo, isOver } from './retention.ts';
@@ -13,8 +22,10 @@ import { compareKeys, sortByKey } from './safe-key.ts';
 import { compareThreads } from './thread-key.ts';
 
 interface MemoryRecord {
-  readonly text: string;
-  readonly filed: Filed | undefined;
+  readonly thread: ThreadKey;
+  readonly id: string;
+  text: string;
+  filed: Filed | undefined;
 }
 
 interface MemoryThread {
@@ -26,12 +37,13 @@ interface MemoryThread {
   chunks: EventChunk[];
 }
 
-/** Keeps the same texts as the file engine, for as long as the process lives. Searches but `locate` look at every thread. */
+/** Keeps the same texts as the file engine, for as long as the process lives. Searches but `locate` and lists look at every thread. */
 export class MemoryEngine implements Engine {
   readonly #threads = new Map<number, MemoryThread>();
   readonly #ids = new Map<Scope, Map<string, number>>();
   /** Where runs and tickets are: each request of one looks there. */
   readonly #places = new Map<string, StoredThread>();
+  readonly #filed = new FiledIndex<MemoryRecord>();
   #lastId = 0;
 
   newThread(key: ThreadKey): StoredThread {
@@ -71,16 +83,24 @@ export class MemoryEngine implements Engine {
 
   list(query: EngineListQuery): ListedText[] {
     const { kind, thread, limit } = query;
-    const listed = [...this.#threads.values()]
-      .filter(({ stored }) => thread === undefined || stored.id === thread.id)
-      .flatMap(({ stored, records }) =>
-        [...(records.get(kind) ?? [])].flatMap(([id, { text, filed }]) =>
-          filed !== undefined && isListed(filed, query) ? [{ thread: stored.key, key: filed.key, id, text }] : [],
-        ),
-      );
+    const records = thread === undefined ? this.#filed.list(query) : this.#recordsOf(thread, kind);
+    const listed = records.flatMap(({ thread: of, id, text, filed }) =>
+      filed !== undefined && isListed(filed, query) ? [{ thread: of, key: filed.key, id, text }] : [],
+    );
+    if (thread === undefined) return listed;
     return sortByKey(listed, ({ key }) => key)
       .toReversed()
       .slice(0, limit);
+  }
+
+  count(query: EngineCountQuery): number {
+    const { kind, thread } = query;
+    if (thread === undefined) return this.#filed.count(query);
+    return this.#recordsOf(thread, kind).filter(({ filed }) => filed !== undefined && isCounted(filed, query)).length;
+  }
+
+  #recordsOf({ id }: StoredThread, kind: RecordKind): MemoryRecord[] {
+    return [...(this.#threads.get(id)?.records.get(kind)?.values() ?? [])];
   }
 
   readWaiting(): number {
@@ -169,7 +189,7 @@ export class MemoryEngine implements Engine {
     const { id, key } = change.thread;
     if (change.is === 'drop') {
       for (const [kind, ofKind] of this.#threads.get(id)?.records ?? []) {
-        for (const name of ofKind.keys()) this.#places.delete(placeOf(key.scope, kind, name));
+        for (const record of ofKind.values()) this.#forget(kind, record);
       }
       this.#threads.delete(id);
       this.#ids.get(key.scope)?.delete(key.threadId);
@@ -182,20 +202,32 @@ export class MemoryEngine implements Engine {
       thread.lane = change.lane.text;
       thread.index = change.lane.index;
     }
-    for (const record of change.records) {
-      const ofKind = thread.records.get(record.kind) ?? new Map<string, MemoryRecord>();
-      thread.records.set(record.kind, ofKind);
-      const { id: name, text, filed } = record;
-      const isLocated = record.kind === 'run' || record.kind === 'ticket';
-      if (text === undefined) {
-        ofKind.delete(name);
-        if (isLocated) this.#places.delete(placeOf(key.scope, record.kind, name));
-      } else {
-        ofKind.set(name, { text, filed });
-        if (isLocated) this.#places.set(placeOf(key.scope, record.kind, name), thread.stored);
-      }
-    }
+    for (const record of change.records) this.#put(thread, record);
     thread.chunks.push(...change.chunks);
+  }
+
+  #put({ stored, records }: MemoryThread, { kind, id, text, filed }: RecordChange): void {
+    const ofKind = records.get(kind) ?? new Map<string, MemoryRecord>();
+    records.set(kind, ofKind);
+    const known = ofKind.get(id);
+    if (text === undefined) {
+      ofKind.delete(id);
+      if (known !== undefined) this.#forget(kind, known);
+      return;
+    }
+    const record = known ?? { thread: stored.key, id, text, filed: undefined };
+    ofKind.set(id, record);
+    record.text = text;
+    if (isLocated(kind)) this.#places.set(placeOf(stored.key.scope, kind, id), stored);
+    if (record.filed?.key === filed?.key && record.filed?.label === filed?.label) return;
+    if (record.filed !== undefined) this.#filed.remove(kind, record.filed, record);
+    record.filed = filed;
+    if (filed !== undefined) this.#filed.add(kind, filed, record);
+  }
+
+  #forget(kind: RecordKind, record: MemoryRecord): void {
+    if (isLocated(kind)) this.#places.delete(placeOf(record.thread.scope, kind, record.id));
+    if (record.filed !== undefined) this.#filed.remove(kind, record.filed, record);
   }
 
   #create(stored: StoredThread): void {
@@ -241,6 +273,10 @@ export class MemoryEngine implements Engine {
       index.ready === undefined ? [] : [{ ...index.ready, id: stored.id, thread: stored.key }],
     );
   }
+}
+
+function isLocated(kind: RecordKind): boolean {
+  return kind === 'run' || kind === 'ticket';
 }
 
 function placeOf(scope: Scope, kind: RecordKind, id: string): string {

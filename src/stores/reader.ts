@@ -1,7 +1,8 @@
 import type { Scope, ThreadKey } from '../../schemas/id.ts';
-import type { EngineListQuery, ListedText, StoredThread } from './engine.ts';
+import type { EngineCountQuery, EngineListQuery, ListedText, StoredThread } from './engine.ts';
 import type { EventChunk } from './event-chunk.ts';
 import type { ReadyFound, ReadyPlace } from './fair-order.ts';
+import type { Filed } from './filed.ts';
 import { unreadable } from './record-text.ts';
 import { fromSafeKey, toSafeKey } from './safe-key.ts';
 import type { Database } from './sqlite.ts';
@@ -29,9 +30,11 @@ export interface FiledText extends Omit<ListedText, 'thread'> {
 
 /** Reads what has been applied. Takes and gives names as they are. */
 export class Reader {
+  readonly #db: Database;
   readonly #statements: ReturnType<typeof prepare>;
 
   constructor(db: Database) {
+    this.#db = db;
     this.#statements = prepare(db);
   }
 
@@ -96,6 +99,33 @@ export class Reader {
       const [key, id] = [{ scope, threadId: fromSafeKey(row.name) }, fromSafeKey(row.id)];
       assertVersion(v, { id: stored, key }, kind, id);
       yield { stored, thread: key, key: fromSafeKey(row.key), id, text };
+    }
+  }
+
+  count({ scope, kind, thread, labels, from }: EngineCountQuery): number {
+    const { counted, countedOfThread } = this.#statements;
+    const rows = labels.map((label) =>
+      thread === undefined
+        ? counted.get(toSafeKey(scope), kind, toSafeKey(label), toSafeKey(from))
+        : countedOfThread.get(thread.id, kind, toSafeKey(label), toSafeKey(from)),
+    ) as { records: number }[];
+    return rows.reduce((sum, { records }) => sum + records, 0);
+  }
+
+  /** Where a record is filed; undefined: it is not there, or not listed. */
+  filed(thread: number, kind: string, id: string): Filed | undefined {
+    const row = this.#statements.filedAt.get(thread, kind, toSafeKey(id)) as Filed | undefined;
+    if (row === undefined) return undefined;
+    return { scope: fromSafeKey(row.scope), key: fromSafeKey(row.key), label: fromSafeKey(row.label) };
+  }
+
+  /** Lets several reads see the tables as of one moment. */
+  atOnce<Result>(read: () => Result): Result {
+    this.#db.exec('begin');
+    try {
+      return read();
+    } finally {
+      this.#db.exec('commit');
     }
   }
 
@@ -181,6 +211,18 @@ function prepare(db: Database) {
       `select ${filed} from record indexed by record_thread_label join thread on thread.id = record.thread
        where record.thread = ? and kind = ? and filing_label = ? and record.id < ? and filing_key < ?
          and record.scope is not null order by record.id desc`,
+    ),
+    counted: db.prepare(
+      `select count(*) as records from record indexed by record_label
+       where scope = ? and kind = ? and filing_label = ? and filing_key >= ?`,
+    ),
+    countedOfThread: db.prepare(
+      `select count(*) as records from record indexed by record_thread_label
+       where thread = ? and kind = ? and filing_label = ? and filing_key >= ? and scope is not null`,
+    ),
+    filedAt: db.prepare(
+      `select scope, filing_key as key, filing_label as label from record
+       where thread = ? and kind = ? and id = ? and scope is not null`,
     ),
     waiting: db.prepare(
       'select coalesce(sum(waiting), 0) as waiting from thread indexed by thread_waiting where waiting > 0',

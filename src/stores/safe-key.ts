@@ -25,13 +25,13 @@ export function compareKeys(a: string, b: string): number {
 /** As `compareKeys` orders them, where there may be many: looks at each key once. */
 export function sortByKey<Value>(values: readonly Value[], keyOf: (value: Value) => string): Value[] {
   return values
-    .map((value) => ({ value, bytes: bytesOf(keyOf(value)) }))
+    .map((value) => ({ value, bytes: sortableKey(keyOf(value)) }))
     .toSorted((a, b) => (a.bytes < b.bytes ? -1 : Number(a.bytes > b.bytes)))
     .map(({ value }) => value);
 }
 
-/** A key's UTF-8 with a character for each byte. */
-function bytesOf(text: string): string {
+/** A key's UTF-8 with a character for each byte: such texts compare as `compareKeys` has it. */
+export function sortableKey(text: string): string {
   return printable.test(text) ? text : Buffer.from(toSafeKey(text)).toString('latin1');
 }
 

@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import { type Database, DatabaseSync } from './sqlite.ts';
 
 /** Every row carries the one it was written in; a database is of its newest rows'. */
-export const formatVersion = 2;
+export const formatVersion = 3;
 
 export const databaseName = 'anyport.db';
 

@@ -6,7 +6,16 @@ import { Fault } from '../fault.ts';
 import type { ListedKind } from '../lane/filing.ts';
 import type { Lane } from '../lane/lane.ts';
 import type { Found, RecordKind, Records, Step } from '../lane/records.ts';
-import type { Claim, Listed, ListQuery, ReadyCursor, ReadyThread, Store, StoreHealth } from '../mailbox/store.ts';
+import type {
+  Claim,
+  CountQuery,
+  Listed,
+  ListQuery,
+  ReadyCursor,
+  ReadyThread,
+  Store,
+  StoreHealth,
+} from '../mailbox/store.ts';
 import { absent, Batch } from './batch.ts';
 import { type Call, tell } from './call.ts';
 import type { Change, Engine, StoredThread } from './engine.ts';
@@ -265,6 +274,13 @@ export class TurnStore implements Store {
       key,
       value: parseObject(text, { thread: of, kind, id }) as Records[Kind],
     }));
+  }
+
+  async count({ scope, kind, threadId, labels, from }: CountQuery): Promise<number> {
+    this.#assertReadable();
+    const thread = threadId === undefined ? undefined : this.#find({ scope, threadId });
+    if (threadId !== undefined && thread === undefined) return 0;
+    return this.#engine.count({ scope, kind, thread, labels, from });
   }
 
   waiting(): number {

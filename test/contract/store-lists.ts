@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import type { Outcome } from '../../schemas/run.ts';
 import { deferred } from '../../src/deferred.ts';
+import type { Standing } from '../../schemas/standing.ts';
 import type { ListedKind } from '../../src/lane/filing.ts';
+import { standingKey, standingLabel } from '../../src/lane/standing.ts';
 import type { ListQuery, Store } from '../../src/mailbox/store.ts';
 import { compareKeys } from '../../src/stores/safe-key.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -18,6 +20,7 @@ import {
   queuedRun,
   running,
   runRecord,
+  standingRecord,
   threadOf,
   threadRecord,
   ticketRecord,
@@ -141,6 +144,37 @@ export function storeLists(newStorage: NewStorage): void {
           open: [4, 0].map(idOf),
           closed: [idOf(2)],
         });
+      },
+    ));
+
+  test('what is filed under labels is counted without those that are filed elsewhere, or before a place', () =>
+    always(
+      async (store) => {
+        for (const n of [1, 2, 3, 4, 5]) {
+          const thread = n % 2 === 0 ? a : b;
+          const is = n < 4 ? 'completed' : 'failed';
+          await store.update(thread, write(thread, standingRecord(thread, String(n), { atMs: n, is }), memory('m', n)));
+        }
+        const is = 'cancelled';
+        await store.update(a, write(a, standingRecord(a, '2', { atMs: 2, is })));
+        await store.update(b, (lane) => {
+          const { id } = standingRecord(b, '1') as { id: string };
+          return { lane: laneOf(b, lane), writes: [{ op: 'remove', kind: 'standing', id }], outcome: undefined };
+        });
+      },
+      async (store) => {
+        const labels = ['completed', 'failed', 'refused'].map((is) =>
+          standingLabel({ actor: 'someone', agentId: 'demo', is: is as Standing['is'] }),
+        );
+        const asked = { scope: 'local', kind: 'standing', from: '' } as const;
+        expect(await store.count({ ...asked, labels })).toBe(3);
+        expect(await store.count({ ...asked, labels: labels.slice(0, 1) })).toBe(1);
+        expect(await store.count({ ...asked, labels, from: standingKey({ atMs: 4, runId: '' }) })).toBe(2);
+        expect(await store.count({ ...asked, labels, threadId: 'a' })).toBe(1);
+        expect(await store.count({ ...asked, labels, threadId: 'none' })).toBe(0);
+        expect(await store.count({ ...asked, labels, scope: 'other' })).toBe(0);
+        expect(await store.count({ ...asked, labels: [] })).toBe(0);
+        expect(await all(store, { kind: 'standing', label: labels[1] }, 1)).toEqual(['b5', 'a4']);
       },
     ));
 
@@ -380,7 +414,7 @@ async function all(store: Store, query: Asked, limit = 1000): Promise<string[]> 
   const ids: string[] = [];
   for (let { before } = query; ;) {
     const page = await store.list({ scope: 'local', ...query, before, limit });
-    ids.push(...page.map((one) => one.value.id));
+    ids.push(...page.map(({ value }) => ('runId' in value && !('id' in value) ? value.runId : value.id)));
     if (page.length < limit) return ids;
     before = page.at(-1)?.key;
   }

@@ -5,12 +5,14 @@ import type { Message } from '../../schemas/message.ts';
 import { textOf } from '../../schemas/part.ts';
 import type { Run } from '../../schemas/run.ts';
 import type { RunEvent } from '../../schemas/run-event.ts';
+import type { Standing } from '../../schemas/standing.ts';
 import type { SubscriptionRecord } from '../../schemas/subscription.ts';
 import type { Ticket } from '../../schemas/ticket.ts';
 import { emptyView, foldEvent, messagesOf } from '../../src/events/view.ts';
 import { subscriptionKey } from '../../src/lane/filing.ts';
 import type { Lane } from '../../src/lane/lane.ts';
 import type { RecordKind, Records } from '../../src/lane/records.ts';
+import { standingKey, standingOf } from '../../src/lane/standing.ts';
 import { activationId, type Store } from '../../src/mailbox/store.ts';
 import { checkTranscript, type Transcript } from './transcript.ts';
 
@@ -29,6 +31,7 @@ interface Facts {
   readonly messages: ReadonlyMap<string, Message>;
   readonly tickets: ReadonlyMap<string, Ticket>;
   /** By the ids of their records. */
+  readonly standings: ReadonlyMap<string, Standing>;
   readonly subscriptions: ReadonlyMap<string, SubscriptionRecord>;
   /** The number of the first event that is kept; what is older was evicted. */
   readonly firstKept: number;
@@ -96,6 +99,7 @@ async function readThread(store: StoreReader, thread: ThreadKey): Promise<Facts 
     requests: await readRecords(store, thread, 'request', ({ door, key }) => activationId(door, key)),
     messages: await readRecords(store, thread, 'message', (message) => message.id),
     tickets: await readRecords(store, thread, 'ticket', (ticket) => ticket.id),
+    standings: await readRecords(store, thread, 'standing', standingKey),
     subscriptions: await readRecords(store, thread, 'subscription', subscriptionKey),
     firstKept: events[0]?.seq ?? lane.head + 1,
   };
@@ -129,6 +133,17 @@ function checkThread(facts: Facts, report: Report): void {
   for (const activation of facts.activations.values()) checkActivation(facts, activation, report);
   checkMessages(facts, report);
   checkSubscriptions(facts, report);
+  checkStandings(facts, report);
+}
+
+/** Each run is listed as it stands, and in no other way. */
+function checkStandings({ runs, standings }: Facts, report: Report): void {
+  const right = [...runs.values()].flatMap((run) => standingOf(run) ?? []);
+  for (const one of right) {
+    const listed = standings.get(standingKey(one));
+    if (!isDeepStrictEqual(listed, one)) report(`run ${one.runId} is not listed as it stands`);
+  }
+  if (standings.size > right.length) report('a run is listed as it stood');
 }
 
 /** What is active is in the lane, with all that it has still to deliver in the log; what is not is not. */

@@ -1,6 +1,13 @@
 import type { Fault } from '../../src/fault.ts';
 import type { RecordKind } from '../../src/lane/records.ts';
-import type { Change, Engine, EngineListQuery, ListedText, StoredThread } from '../../src/stores/engine.ts';
+import type {
+  Change,
+  Engine,
+  EngineCountQuery,
+  EngineListQuery,
+  ListedText,
+  StoredThread,
+} from '../../src/stores/engine.ts';
 import type { EventChunk } from '../../src/stores/event-chunk.ts';
 import type { ReadyFound, ReadyPlace } from '../../src/stores/fair-order.ts';
 import type { Scope, ThreadKey } from '../../schemas/id.ts';
@@ -60,6 +67,9 @@ export class FailingEngine implements Engine {
   }
   list(query: EngineListQuery): readonly ListedText[] {
     return this.#engine.list(query);
+  }
+  count(query: EngineCountQuery): number {
+    return this.#engine.count(query);
   }
   readWaiting(): number {
     return this.#engine.readWaiting();

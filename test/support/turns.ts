@@ -1,6 +1,7 @@
 import type { ThreadKey } from '../../schemas/id.ts';
 import type { SubscriptionRecord } from '../../schemas/subscription.ts';
 import type { Run } from '../../schemas/run.ts';
+import type { Standing } from '../../schemas/standing.ts';
 import type { Thread } from '../../schemas/thread.ts';
 import type { Ticket } from '../../schemas/ticket.ts';
 import type { EventBody, RunEvent } from '../../schemas/run-event.ts';
@@ -15,6 +16,7 @@ import {
   type QueuedRun,
 } from '../../src/lane/lane.ts';
 import type { Found, Step, Write } from '../../src/lane/records.ts';
+import { standingKey } from '../../src/lane/standing.ts';
 import type { Claim, Store } from '../../src/mailbox/store.ts';
 
 // Small turns with which the stores are tested: what a store keeps does not depend on what the rules decide.
@@ -196,6 +198,18 @@ export function subscriptionRecord(thread: ThreadKey, runId: string, diedAtMs?: 
     state: diedAtMs === undefined ? { is: 'active' } : { is: 'dead', fault, atMs: diedAtMs, attempts: 1, cursor: 0 },
   };
   return { op: 'put', kind: 'subscription', id: subscriptionKey(value), value };
+}
+
+export function standingRecord(thread: ThreadKey, end: string, change: Partial<Standing> = {}): Write {
+  const value: Standing = {
+    runId: `${thread.threadId}${end}`,
+    agentId: 'demo',
+    actor: 'someone',
+    is: 'completed',
+    atMs: 1,
+    ...change,
+  };
+  return { op: 'put', kind: 'standing', id: standingKey(value), value };
 }
 
 export function threadRecord(thread: ThreadKey, createdAtMs: number, contextId: string = thread.threadId): Write {

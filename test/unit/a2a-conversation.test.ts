@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { TaskState } from '@a2a-js/sdk';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   artifactText,
   bindings,
@@ -305,6 +305,81 @@ it('tasks are listed in pages, the one that changed last first', async () => {
   expect(done.tasks.every(({ artifacts }) => artifacts.length > 0)).toBe(true);
   expect((await client.listTasks(list({ status: TASK_STATE_FAILED }))).tasks).toEqual([]);
   await expect(client.listTasks(list({ pageSize: 101 }))).rejects.toMatchObject({ envelopeCode: -32602 });
+});
+
+describe('a list of tasks', () => {
+  it('tells how many are in each state, whatever they came to', async () => {
+    await using server = await serveA2a();
+    const client = await connect(server.url);
+    const said = ['/approve', '/approve', '/fail permanent', '/steer 1000', 'hello', '/approve'];
+    const [asked, , , working, greeted, stopped] = await Promise.all(
+      said.map((text) => sendTask(client, message(text, { returnImmediately: text.startsWith('/steer') }))),
+    );
+    const contextId = working?.contextId ?? '';
+    await until(
+      'it works',
+      async () => (await client.getTask(get(working?.id ?? ''))).status?.state === TASK_STATE_WORKING,
+    );
+    const queued = await sendTask(client, message('hello', { contextId, returnImmediately: true }));
+    await client.cancelTask(cancel(stopped?.id ?? ''));
+    const sizes: Record<string, number> = {};
+    for (const status of Object.values(TaskState)) {
+      if (typeof status !== 'number' || status === TaskState.UNRECOGNIZED) continue;
+      const { tasks, totalSize } = await client.listTasks(list({ status }));
+      expect(tasks).toHaveLength(totalSize);
+      sizes[TaskState[status]] = totalSize;
+    }
+    expect(sizes).toEqual({
+      TASK_STATE_UNSPECIFIED: 7,
+      TASK_STATE_SUBMITTED: 1,
+      TASK_STATE_WORKING: 1,
+      TASK_STATE_INPUT_REQUIRED: 2,
+      TASK_STATE_AUTH_REQUIRED: 0,
+      TASK_STATE_COMPLETED: 1,
+      TASK_STATE_FAILED: 1,
+      TASK_STATE_REJECTED: 0,
+      TASK_STATE_CANCELED: 1,
+    });
+    const inContext = await client.listTasks(list({ contextId }));
+    expect(inContext.tasks.map(({ id }) => id).toSorted()).toEqual([working?.id, queued.id].toSorted());
+    const since = greeted?.status?.timestamp ?? '';
+    const all = (await client.listTasks(list())).tasks.map(({ status }) => status?.timestamp ?? '');
+    expect(all).toEqual(all.toSorted().toReversed());
+    const later = await client.listTasks(list({ statusTimestampAfter: since, pageSize: 1 }));
+    expect(later.totalSize).toBe(all.filter((timestamp) => timestamp >= since).length);
+    expect(asked?.status?.state).toBe(TASK_STATE_INPUT_REQUIRED);
+  });
+
+  it('costs as much as its page, however many tasks there are', async () => {
+    await using server = await serveA2a();
+    const client = await connect(server.url);
+    const { runs } = server.mailbox;
+    const spies = [vi.spyOn(runs, 'find'), vi.spyOn(server.mailbox, 'events')];
+    const costOfPage = async (pageToken: string): Promise<{ cost: number; next: string }> => {
+      for (const spy of spies) spy.mockClear();
+      const { nextPageToken: next } = await client.listTasks(list({ pageSize: 2, pageToken }));
+      return { cost: spies.reduce((sum, { mock }) => sum + mock.calls.length, 0), next };
+    };
+    for (const count of [1, 2, 3]) await sendTask(client, message(`hello ${count}`));
+    const few = await costOfPage('');
+    for (let count = 0; count < 20; count++) await sendTask(client, message(`hello ${count}`));
+    const first = await costOfPage('');
+    expect([first.cost, (await costOfPage(first.next)).cost]).toEqual([few.cost, few.cost]);
+  });
+
+  it('passes over what went while it was made', async () => {
+    await using server = await serveA2a();
+    const client = await connect(server.url);
+    const { runs, threads } = server.mailbox;
+    const tasks = [await sendTask(client, message('hello')), await sendTask(client, message('hello'))];
+    const listStanding = runs.listStanding.bind(runs);
+    vi.spyOn(runs, 'listStanding').mockImplementationOnce(async (...asked) => {
+      const listed = await listStanding(...asked);
+      await threads.remove(ada, tasks[0]?.contextId ?? '', { children: 'remove', force: true });
+      return listed;
+    });
+    expect((await client.listTasks(list())).tasks.map(({ id }) => id)).toEqual([tasks[1]?.id]);
+  });
 });
 
 describe('cancelling', () => {

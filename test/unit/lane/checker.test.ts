@@ -120,6 +120,16 @@ describe('the checker', () => {
   it.each<[string, (copy: Copy, driver: LaneDriver) => void, RegExp]>([
     ['a gap in the numbers', (copy) => copy.alter((event) => event.seq === 5, undefined), /number 6 stands where 5/],
     ['a head beyond the log', (copy) => copy.events.pop(), /the log ends at/],
+    [
+      'a run that is listed otherwise than it stands',
+      (copy, driver) => copy.change('run', runOf(driver, 'second'), { actor: 'somebody else' }),
+      /is not listed as it stands/,
+    ],
+    [
+      'a run that is listed as it stood',
+      (copy, driver) => copy.change('run', runOf(driver, 'third'), { status: 'running' }),
+      /is listed as it stood/,
+    ],
     ['time that goes back', (copy) => copy.alter((event) => event.seq === 9, { atMs: 1 }), /time goes back/],
     ['an event of no run', (copy) => copy.alter((event) => event.seq === 9, { runId: 'run-0' }), /without a record/],
     [

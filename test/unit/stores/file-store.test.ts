@@ -81,8 +81,8 @@ test(
 );
 
 test.each([
-  ['newer', 9, /has format 9.* reads up to format 2: use a newer one/],
-  ['older', 1, /has format 1, made by an earlier version.* reads format 2 alone: move the directory .* away/],
+  ['newer', 9, /has format 9.* reads up to format 3: use a newer one/],
+  ['older', 2, /has format 2, made by an earlier version.* reads format 3 alone: move the directory .* away/],
 ])('a database of a format that is %s is refused, saying what to do, and not touched', async (_, version, why) => {
   await damaged(`pragma user_version = ${version}`);
   const before = await readFile(join(directory.path, 'anyport.db'));
@@ -124,7 +124,7 @@ test.each([
   ['is no JSON', `body = '{"value":'`],
   ['is no object', `body = '[]'`],
   ['is null', `body = 'null'`],
-  ['has another format', 'v = 3'],
+  ['has another format', 'v = 4'],
 ])(
   'a record that %s is reported to who asks for it, and to nobody else',
   { tags: 'unreadable-record-is-reported' },
@@ -182,8 +182,8 @@ test(
 );
 
 test.each([
-  ['of another form', `2, 'put 1'`, 'a line of changes has no end'],
-  ['of another format', `3, ''`, 'row 1 of the redo log has format 3'],
+  ['of another form', `3, 'put 1'`, 'a line of changes has no end'],
+  ['of another format', `4, ''`, 'row 1 of the redo log has format 4'],
 ])(
   'a row of the redo log that is %s is not passed over',
   { tags: 'torn-log-is-not-passed-over' },

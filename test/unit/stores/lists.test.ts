@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { ListedKind } from '../../../src/lane/filing.ts';
 import type { Write } from '../../../src/lane/records.ts';
+import { standingLabel } from '../../../src/lane/standing.ts';
 import type { ListQuery, Store } from '../../../src/mailbox/store.ts';
 import type { FileTuning } from '../../../src/stores/file-engine.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
@@ -13,6 +14,7 @@ import {
   pendingInput,
   queuedRun,
   runRecord,
+  standingRecord,
   subscriptionRecord,
   threadOf,
   threadRecord,
@@ -24,6 +26,7 @@ const clock = new ManualClock();
 const names = ['a', 'b\u0000', '😀'];
 const scopes = ['local', 's\t'];
 const contexts = ['', 'one', '\ud800'];
+const ends = (['completed', 'failed'] as const).map((is) => standingLabel({ actor: 'someone', agentId: 'demo', is }));
 const [atMost, ids] = [3, ['1', '2', '3', '\u0001', '\uffff', '😀']];
 
 /** What happens to a thread in one turn. */
@@ -35,7 +38,7 @@ interface Turn {
   readonly waiting: number;
 }
 interface Put {
-  readonly kind: ListedKind | 'memory' | 'removed run' | 'removed ticket';
+  readonly kind: ListedKind | 'memory' | 'removed run' | 'removed standing' | 'removed ticket';
   readonly id: string;
   readonly change: number;
 }
@@ -45,6 +48,8 @@ const put = fc.record<Put>({
   kind: fc.constantFrom(
     'run',
     'run',
+    'standing',
+    'removed standing',
     'ticket',
     'ticket',
     'thread',
@@ -70,11 +75,14 @@ const move = fc.oneof(
 );
 const query = fc.record<ListQuery<ListedKind>>({
   scope: fc.constantFrom(...scopes),
-  kind: fc.constantFrom('run', 'ticket', 'thread', 'subscription'),
+  kind: fc.constantFrom('run', 'standing', 'ticket', 'thread', 'subscription'),
   threadId: fc.option(fc.constantFrom(...names), { nil: undefined }),
-  label: fc.option(fc.constantFrom('created', 'running', 'done', 'open', 'closed', 'active', 'dead', ...contexts), {
-    nil: undefined,
-  }),
+  label: fc.option(
+    fc.constantFrom('created', 'running', 'done', 'open', 'closed', 'active', 'dead', ...ends, ...contexts),
+    {
+      nil: undefined,
+    },
+  ),
   before: fc.option(fc.constantFrom(...names.flatMap((name) => ids.map((id) => `${name}${id}`)), '000000000000002:a'), {
     nil: undefined,
   }),
@@ -106,7 +114,12 @@ test('the file store lists what the memory store lists, whatever is applied when
             storage = left;
             store = await storage.open({ clock });
           } else for (const of of [model, store]) await Promise.all(one.turns.map((each) => perform(of, each)));
-          for (const asked of queries) expect(await store.list(asked)).toEqual(await model.list(asked));
+          for (const asked of queries) {
+            expect(await store.list(asked)).toEqual(await model.list(asked));
+            const { label, before: from = '', ...of } = asked;
+            const counted = { ...of, from, labels: label === undefined ? ends : [label] };
+            expect(await store.count(counted)).toBe(await model.count(counted));
+          }
           expect(store.waiting()).toBe(model.waiting());
         }
         await store.close();
@@ -137,6 +150,12 @@ function writeOf(thread: ReturnType<typeof threadOf>, { kind, id: end, change }:
       return runRecord(thread, id, change === 0 ? { status: 'created' } : change === 1 ? {} : { endedAtMs: change });
     case 'ticket':
       return ticketRecord(thread, id, change === 0 ? undefined : { decision: { how: 'expired' }, atMs: change });
+    case 'standing':
+    case 'removed standing': {
+      const place = { atMs: change >> 1 };
+      const written = standingRecord(thread, end, { ...place, is: change % 2 === 0 ? 'completed' : 'failed' });
+      return kind === 'standing' || written.op !== 'put' ? written : { op: 'remove', kind: 'standing', id: written.id };
+    }
     case 'thread':
       // Its place never changes.
       return threadRecord(thread, names.indexOf(thread.threadId) + 1, contexts[change % contexts.length]);
