@@ -35,6 +35,7 @@ const Said = z.object({
       }),
     )
     .default([]),
+  outputModes: z.array(z.string()).default([]),
 });
 
 const mediaTypes = {
@@ -44,11 +45,21 @@ const mediaTypes = {
   document: ['application/*', 'text/*'],
 } as const;
 
-export const outputModes = ['text/plain', 'application/json'];
+const usualOutputModes = ['text/plain', 'application/json'];
 
 /** What an agent understands, as media types and ranges of them. */
 export function inputModesOf({ capabilities }: Agent): string[] {
   return ['text/plain', 'application/json', ...capabilities.input.flatMap((kind) => mediaTypes[kind])];
+}
+
+/** What an agent answers in: words and data, and what else it says of itself. */
+export function outputModesOf(agent: Agent): string[] {
+  return [...new Set([...usualOutputModes, ...saidOf(agent).outputModes])];
+}
+
+function saidOf({ metadata }: Agent): z.infer<typeof Said> {
+  const said = Said.safeParse(metadata?.['a2a'] ?? {});
+  return said.success ? said.data : Said.parse({});
 }
 
 export function urlOf(agent: Agent, { baseUrl }: CardSurroundings): string {
@@ -63,8 +74,7 @@ export function cardOf(agent: Agent, surroundings: CardSurroundings): AgentCard 
     tenant: '',
     protocolVersion: '1.0',
   }));
-  const said = Said.safeParse(agent.metadata?.['a2a'] ?? {});
-  const extensions = (said.success ? said.data.extensions : []).map((one) => ({ ...one, params: one.params }));
+  const extensions = saidOf(agent).extensions.map((one) => ({ ...one, params: one.params }));
   return {
     name: agent.name,
     description: agent.description,
@@ -91,7 +101,7 @@ export function cardOf(agent: Agent, surroundings: CardSurroundings): AgentCard 
     securitySchemes: surroundings.needsToken ? { bearer: bearerScheme } : {},
     securityRequirements: surroundings.needsToken ? [{ schemes: { bearer: { list: [] } } }] : [],
     defaultInputModes: inputModesOf(agent),
-    defaultOutputModes: outputModes,
+    defaultOutputModes: outputModesOf(agent),
     skills: agent.skills.map(({ id, name, description, tags = [], examples = [] }) => ({
       id,
       name,

@@ -11,7 +11,7 @@ import type { AgentCard } from '../../schemas/agent-card.ts';
 import type { JsonObject } from '../../schemas/json.ts';
 import type { MessageInput } from '../../schemas/message.ts';
 import type { Part } from '../../schemas/part.ts';
-import { inputModesOf, outputModes } from './card.ts';
+import { inputModesOf, outputModesOf } from './card.ts';
 import { type Violation, Violations } from './faults.ts';
 import { a2aKey } from './messages.ts';
 import { decodePart } from './parts.ts';
@@ -139,9 +139,11 @@ function checkModes(parts: readonly WirePart[], acceptedModes: readonly string[]
     if (!isMedia || mediaType === '' || taken.some((mode) => covers(mode, mediaType))) continue;
     throw new ContentTypeNotSupportedError(`the agent takes ${taken.join(', ')}, not ${mediaType}`);
   }
+  const given = outputModesOf(agent);
   const canSay =
-    acceptedModes.length === 0 || acceptedModes.some((mode) => outputModes.some((one) => covers(mode, one)));
-  if (!canSay) throw new ContentTypeNotSupportedError(`the agent answers in ${outputModes.join(', ')}`);
+    acceptedModes.length === 0 ||
+    acceptedModes.some((mode) => given.some((one) => covers(mode, one) || covers(one, mode)));
+  if (!canSay) throw new ContentTypeNotSupportedError(`the agent answers in ${given.join(', ')}`);
 }
 
 /** Whether a media range includes a type. Parameters say nothing here. */

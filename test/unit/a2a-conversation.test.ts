@@ -549,6 +549,42 @@ it('what a message is about and what its caller takes as an answer reach the age
   ]);
 });
 
+it.each([
+  [undefined, ['image/png'], 'refused'],
+  [undefined, ['image/png', 'text/plain'], 'taken'],
+  [undefined, ['application/*'], 'taken'],
+  [undefined, [], 'taken'],
+  [['image/*'], ['image/png'], 'taken'],
+  [['image/*'], ['image/*'], 'taken'],
+  [['image/png'], ['image/*'], 'taken'],
+  [['image/png'], ['audio/wav'], 'refused'],
+])(
+  'an agent that answers in %s beside words and data, asked for %s, is %s',
+  async (outputModes, acceptedOutputModes, is) => {
+    const { card, run } = scripted(
+      async function* (_activation, context) {
+        yield* say(context, 'answer', 'hello');
+      },
+      { id: 'demo' },
+    );
+    const said = outputModes === undefined ? {} : { metadata: { a2a: { outputModes } } };
+    await using server = await serveA2a({}, [{ card: { ...card, ...said }, run }]);
+    const client = await connect(server.url);
+    expect((await client.getAgentCard()).defaultOutputModes).toEqual([
+      'text/plain',
+      'application/json',
+      ...(outputModes ?? []),
+    ]);
+    const request = message('go');
+    const sent = client.sendMessage({
+      ...request,
+      configuration: { taskPushNotificationConfig: undefined, returnImmediately: false, acceptedOutputModes },
+    });
+    if (is === 'taken') await expect(sent).resolves.toBeDefined();
+    else await expect(sent).rejects.toMatchObject({ envelopeCode: -32005 });
+  },
+);
+
 it('a refusal is a rejected task', async () => {
   const refusing = scripted(
     async function* (_activation, context) {
