@@ -82,6 +82,7 @@ function sdkServer(): RequestListener {
   const card = cardOf(benchAgent(answer).card, {
     baseUrl: 'http://localhost',
     grpcAddress: undefined,
+    defaultAgentId: undefined,
     needsToken: false,
     pushes: false,
   });

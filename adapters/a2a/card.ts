@@ -18,6 +18,8 @@ export interface CardSurroundings {
   readonly baseUrl: string;
   /** Host and port where gRPC is served; undefined: it is not. */
   readonly grpcAddress: string | undefined;
+  /** Of the agent of callers who name none. */
+  readonly defaultAgentId: string | undefined;
   readonly needsToken: boolean;
   /** Whether callers may have webhooks told. */
   readonly pushes: boolean;
@@ -82,7 +84,7 @@ export function cardOf(agent: Agent, surroundings: CardSurroundings): AgentCard 
     provider: undefined,
     supportedInterfaces: [
       ...duplicateInterfacesForLegacy(interfaces, ['JSONRPC', 'HTTP+JSON']),
-      ...grpcInterface(agent, surroundings),
+      ...grpcInterfaces(agent, surroundings),
     ],
     capabilities: {
       streaming: true,
@@ -116,12 +118,14 @@ export function cardOf(agent: Agent, surroundings: CardSurroundings): AgentCard 
   };
 }
 
-/** gRPC has no paths: there an agent is a tenant. */
-function grpcInterface(
+/** gRPC has no paths: there an agent is a tenant. 0.3 knows no tenants either, and has the default agent alone. */
+function grpcInterfaces(
   { id: tenant }: Agent,
-  { grpcAddress: url }: CardSurroundings,
+  { grpcAddress: url, defaultAgentId }: CardSurroundings,
 ): AgentCard['supportedInterfaces'] {
-  return url === undefined ? [] : [{ url, protocolBinding: 'GRPC', tenant, protocolVersion: '1.0' }];
+  if (url === undefined) return [];
+  const current = { url, protocolBinding: 'GRPC', tenant, protocolVersion: '1.0' };
+  return tenant === defaultAgentId ? [current, { ...current, tenant: '', protocolVersion: '0.3' }] : [current];
 }
 
 const bearerScheme = {

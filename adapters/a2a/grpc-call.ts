@@ -6,11 +6,6 @@ import { Fault } from '../../src/fault.ts';
 import type { Log } from '../../src/adapter.ts';
 import type { Call } from './call.ts';
 
-/** Every request of A2A names its tenant, or leaves it empty. */
-export interface TenantRequest {
-  readonly tenant: string;
-}
-
 export type UnaryCall<Request, Response> = ServerUnaryCall<Request, Response>;
 export type StreamingCall<Request, Response> = ServerWritableStream<Request, Response>;
 

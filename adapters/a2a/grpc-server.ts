@@ -1,5 +1,6 @@
-// gRPC, of 1.0. https://a2a-protocol.org/v1.0.1/specification/#10-grpc-protocol-binding
+// gRPC, of 1.0 and of 0.3. https://a2a-protocol.org/v1.0.1/specification/#10-grpc-protocol-binding
 import type { Duplex } from 'node:stream';
+import { LegacyA2AService } from '@a2a-js/sdk/compat/v0_3/server/grpc';
 import { A2AService } from '@a2a-js/sdk/server/grpc';
 import {
   type ConnectionInjector,
@@ -15,6 +16,8 @@ import type { ConnectionHandler } from '../../src/adapter.ts';
 import { Fault } from '../../src/fault.ts';
 import type { GrpcOptions } from './options.ts';
 import { GrpcService, unreadableRequest } from './grpc-service.ts';
+import { grpcV03 } from './grpc-v0-3.ts';
+import { grpcV1 } from './grpc-v1.ts';
 import { encodeGrpcStatus } from './grpc-status.ts';
 import { Handlers } from './handlers.ts';
 
@@ -37,7 +40,8 @@ export class GrpcServer implements ConnectionHandler {
       interceptors: [admission(options.recognise, principals)],
     });
     const service = new GrpcService({ ...options, handlers, principalOf: (metadata) => known(principals, metadata) });
-    this.#server.addService(definition, service.implementation());
+    this.#server.addService(readable(A2AService), grpcV1(service));
+    this.#server.addService(readable(LegacyA2AService), grpcV03(service));
     this.#connections = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
   }
 
@@ -84,18 +88,16 @@ function known(principals: WeakMap<Metadata, Principal>, metadata: Metadata): Pr
 }
 
 /** The SDK's, but what cannot be read is answered in the protocol's words: grpc-js would call it an error of ours. */
-const definition = Object.fromEntries(
-  Object.entries(A2AService).map(([name, method]) => [
-    name,
-    {
-      ...method,
-      requestDeserialize(bytes: Buffer): object {
-        try {
-          return method.requestDeserialize(bytes);
-        } catch {
-          return unreadableRequest;
-        }
-      },
-    },
-  ]),
-) as unknown as ServiceDefinition;
+function readable(definition: ServiceDefinition): ServiceDefinition {
+  const methods = Object.entries(definition).map(([name, method]) => {
+    const requestDeserialize = (bytes: Buffer): object => {
+      try {
+        return method.requestDeserialize(bytes) as object;
+      } catch {
+        return unreadableRequest;
+      }
+    };
+    return [name, { ...method, requestDeserialize }];
+  });
+  return Object.fromEntries(methods) as ServiceDefinition;
+}

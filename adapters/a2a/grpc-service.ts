@@ -1,7 +1,6 @@
 // The operations as gRPC calls them. The SDK's codecs and definition are used, its service is not: it writes without
 // waiting for its reader, goes on for callers who have left, and tells callers what unexpected errors say.
 import type { StreamResponse } from '@a2a-js/sdk';
-import type { grpcService } from '@a2a-js/sdk/server/grpc';
 import {
   type handleServerStreamingCall,
   type handleUnaryCall,
@@ -15,16 +14,16 @@ import type { Call } from './call.ts';
 import { unreadable } from './decode.ts';
 import { report } from './faults.ts';
 import type { GrpcOptions } from './options.ts';
-import { drained, GrpcCall, type StreamingCall, type TenantRequest, type UnaryCall } from './grpc-call.ts';
+import { drained, GrpcCall, type StreamingCall, type UnaryCall } from './grpc-call.ts';
 import { encodeGrpcStatus, type GrpcStatus } from './grpc-status.ts';
 import type { Handler } from './handler.ts';
 import type { Handlers } from './handlers.ts';
 import { activate } from './http.ts';
 import { endsStream } from './task-fold.ts';
-import { chooseVersion } from './version.ts';
+import { chooseVersion, type Version } from './version.ts';
 
 /** Stands for a request whose bytes could not be read. */
-export const unreadableRequest: TenantRequest = { tenant: '' };
+export const unreadableRequest: object = {};
 
 export interface GrpcServiceOptions extends GrpcOptions {
   readonly handlers: Handlers;
@@ -32,10 +31,20 @@ export interface GrpcServiceOptions extends GrpcOptions {
 }
 
 /** A request that was taken up, for the agent that it names. */
-interface Taken<Request> {
+export interface Taken<Request> {
   readonly request: Request;
   readonly call: Call;
   readonly handler: Handler;
+}
+
+export type Operate<Request, Result> = (taken: Taken<Request>) => Result;
+
+/** How one version of the protocol says gRPC. */
+export interface GrpcDialect<Frame> {
+  readonly version: Version;
+  /** In which extensions that are in use are told. */
+  readonly extensionsHeader: string;
+  readonly encodeFrame: (event: StreamResponse) => Frame | Promise<Frame>;
 }
 
 export class GrpcService {
@@ -45,51 +54,33 @@ export class GrpcService {
     this.#options = options;
   }
 
-  implementation(): ReturnType<typeof grpcService> {
-    return {
-      sendMessage: this.#unary(async ({ handler, request, call }) => ({
-        payload: { $case: 'task', value: await handler.sendMessage(request, call) },
-      })),
-      sendStreamingMessage: this.#streaming(({ handler, request, call }) => handler.sendMessageStream(request, call)),
-      subscribeToTask: this.#streaming(({ handler, request, call }) => handler.resubscribe(request, call)),
-      getTask: this.#unary(({ handler, request, call }) => handler.getTask(request, call)),
-      listTasks: this.#unary(({ handler, request, call }) => handler.listTasks(request, call)),
-      cancelTask: this.#unary(({ handler, request, call }) => handler.cancelTask(request, call)),
-      createTaskPushNotificationConfig: this.#unary(({ handler, request, call }) =>
-        handler.createTaskPushNotificationConfig(request, call),
-      ),
-      getTaskPushNotificationConfig: this.#unary(({ handler, request, call }) =>
-        handler.getTaskPushNotificationConfig(request, call),
-      ),
-      listTaskPushNotificationConfigs: this.#unary(({ handler, request, call }) =>
-        handler.listTaskPushNotificationConfigs(request, call),
-      ),
-      deleteTaskPushNotificationConfig: this.#unary(async ({ handler, request, call }) => {
-        await handler.deleteTaskPushNotificationConfig(request, call);
-        return {};
-      }),
-      getExtendedAgentCard: this.#unary(({ handler, request, call }) =>
-        handler.getAuthenticatedExtendedAgentCard(request, call),
-      ),
-    };
-  }
-
-  #unary<Request extends TenantRequest, Response>(
-    operate: (taken: Taken<Request>) => Promise<Response>,
+  unary<Request extends object, Response>(
+    dialect: GrpcDialect<unknown>,
+    operate: Operate<Request, Promise<Response>>,
   ): handleUnaryCall<Request, Response> {
     return (wire, callback) => {
-      void this.#answer(wire, operate, callback);
+      void this.#answer(wire, dialect, { operate, callback });
     };
   }
 
-  async #answer<Request extends TenantRequest, Response>(
+  streaming<Request extends object, Frame>(
+    dialect: GrpcDialect<Frame>,
+    operate: Operate<Request, AsyncGenerator<StreamResponse>>,
+  ): handleServerStreamingCall<Request, Frame> {
+    return (wire) => {
+      void this.#stream(wire, dialect, operate);
+    };
+  }
+
+  async #answer<Request extends object, Response>(
     wire: UnaryCall<Request, Response>,
-    operate: (taken: Taken<Request>) => Promise<Response>,
-    callback: sendUnaryData<Response>,
+    dialect: GrpcDialect<unknown>,
+    how: { readonly operate: Operate<Request, Promise<Response>>; readonly callback: sendUnaryData<Response> },
   ): Promise<void> {
+    const { operate, callback } = how;
     using open = this.#open(wire);
     try {
-      const response = await operate(await this.#take(wire, open));
+      const response = await operate(await this.#take(wire, dialect, open));
       open.end(codes.OK);
       callback(null, response);
     } catch (thrown) {
@@ -97,17 +88,10 @@ export class GrpcService {
     }
   }
 
-  #streaming<Request extends TenantRequest>(
-    operate: (taken: Taken<Request>) => AsyncGenerator<StreamResponse>,
-  ): handleServerStreamingCall<Request, StreamResponse> {
-    return (wire) => {
-      void this.#stream(wire, operate);
-    };
-  }
-
-  async #stream<Request extends TenantRequest>(
-    wire: StreamingCall<Request, StreamResponse>,
-    operate: (taken: Taken<Request>) => AsyncGenerator<StreamResponse>,
+  async #stream<Request extends object, Frame>(
+    wire: StreamingCall<Request, Frame>,
+    dialect: GrpcDialect<Frame>,
+    operate: Operate<Request, AsyncGenerator<StreamResponse>>,
   ): Promise<void> {
     const { clock, handlers } = this.#options;
     const { slowViewerMs } = handlers.limits;
@@ -115,9 +99,9 @@ export class GrpcService {
     const { signal } = open;
     try {
       let isAtEnd = false;
-      for await (const frame of operate(await this.#take(wire, open))) {
-        isAtEnd = isLast(frame);
-        if (!wire.write(frame)) await drained(wire, { clock, slowViewerMs, signal });
+      for await (const event of operate(await this.#take(wire, dialect, open))) {
+        isAtEnd = isLast(event);
+        if (!wire.write(await dialect.encodeFrame(event))) await drained(wire, { clock, slowViewerMs, signal });
         if (signal.aborted) break;
       }
       if (signal.aborted && !isAtEnd) {
@@ -138,8 +122,9 @@ export class GrpcService {
   }
 
   /** Takes a request up for its caller and its agent: that is its tenant, as gRPC has no paths. */
-  async #take<Request extends TenantRequest, Response>(
+  async #take<Request extends object, Response>(
     wire: UnaryCall<Request, Response> | StreamingCall<Request, Response>,
+    { version, extensionsHeader }: GrpcDialect<unknown>,
     open: GrpcCall<Request, Response>,
   ): Promise<Taken<Request>> {
     const { handlers, principalOf, log } = this.#options;
@@ -147,13 +132,13 @@ export class GrpcService {
     const { headers, signal } = open;
     const call = handlers.open({ headers, url: undefined, principal: principalOf(metadata), log, signal });
     open.call = call;
-    chooseVersion(call.requestedVersion, ['1.0']);
+    chooseVersion(call.requestedVersion, [version]);
     if (request === unreadableRequest) throw unreadable('request');
-    const { tenant } = request;
+    const tenant = tenantOf(request);
     const handler = handlers.get(tenant === '' ? undefined : tenant);
     if (tenant !== '') call.setTenant(tenant);
     const activated = activate(call.requestedExtensions ?? [], await handler.getAgentCard());
-    if (activated.length > 0) wire.sendMetadata(extensionsMetadata(activated));
+    if (activated.length > 0) wire.sendMetadata(metadataOf(extensionsHeader, activated.join(', ')));
     return { request, call, handler };
   }
 
@@ -172,8 +157,13 @@ function isLast({ payload }: StreamResponse): boolean {
   return status !== undefined && endsStream(status.state);
 }
 
-function extensionsMetadata(activated: readonly string[]): Metadata {
+/** Requests of 0.3 have none. */
+function tenantOf(request: { readonly tenant?: string }): string {
+  return request.tenant ?? '';
+}
+
+function metadataOf(name: string, value: string): Metadata {
   const metadata = new Metadata();
-  metadata.set('a2a-extensions', activated.join(', '));
+  metadata.set(name, value);
   return metadata;
 }

@@ -41,8 +41,14 @@ export class Handlers {
 
   /** Of what cards are made, beside the agents. */
   get surroundings(): CardSurroundings {
-    const { baseUrl, grpcAddress, needsToken = false, push } = this.#options;
-    return { baseUrl: baseUrl(), grpcAddress: grpcAddress?.(), needsToken, pushes: push !== undefined };
+    const { gateway, baseUrl, grpcAddress, needsToken = false, push } = this.#options;
+    return {
+      baseUrl: baseUrl(),
+      grpcAddress: grpcAddress?.(),
+      defaultAgentId: gateway.agents()[0]?.id,
+      needsToken,
+      pushes: push !== undefined,
+    };
   }
 
   /** Undefined: the agent of callers who name none. @throws Fault `agent-not-found` */

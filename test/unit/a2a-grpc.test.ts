@@ -66,12 +66,14 @@ describe('a card', () => {
     await using server = await serve({}, [speaker('one'), speaker('two')]);
     for (const id of ['one', 'two']) {
       const { supportedInterfaces } = await cardOf(server, `/a2a/${id}`);
-      expect(supportedInterfaces.at(-1)).toMatchObject({
-        protocolBinding: 'GRPC',
-        protocolVersion: '1.0',
-        tenant: id,
-        url: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
-      });
+      const url = expect.stringMatching(/^127\.0\.0\.1:\d+$/) as string;
+      const grpc = { protocolBinding: 'GRPC', url };
+      // Callers of 0.3 cannot say whom they mean.
+      const legacy = id === 'one' ? [{ ...grpc, protocolVersion: '0.3', tenant: '' }] : [];
+      expect(supportedInterfaces.filter(({ protocolBinding }) => protocolBinding === 'GRPC')).toEqual([
+        { ...grpc, protocolVersion: '1.0', tenant: id },
+        ...legacy,
+      ]);
     }
   });
 

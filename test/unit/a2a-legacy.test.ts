@@ -2,16 +2,37 @@ import { Buffer } from 'node:buffer';
 import { type Part, TaskState } from '@a2a-js/sdk';
 import { legacyPushNotificationToV1StreamResponse } from '@a2a-js/sdk/compat/v0_3';
 import { LegacyJsonRpcTransport, LegacyRestTransport } from '@a2a-js/sdk/compat/v0_3/client';
+import { LegacyGrpcTransport } from '@a2a-js/sdk/compat/v0_3/client/grpc';
+import { LegacyA2AService } from '@a2a-js/sdk/compat/v0_3/server/grpc';
+import { type ServiceError, status as codes } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
-import { artifactText, dataOf, follow, message, readFrames, rpc, serveA2a } from '../support/a2a-server.ts';
+import { deferred } from '../../src/deferred.ts';
+import { cardOf, metadataOf, raw } from '../support/a2a-grpc-client.ts';
+import {
+  type A2aServer,
+  artifactText,
+  dataOf,
+  follow,
+  message,
+  readFrames,
+  rpc,
+  serveA2a,
+} from '../support/a2a-server.ts';
 import { scripted } from '../support/mailbox-fixture.ts';
 import { until } from '../support/until.ts';
 import { assertAuthorized, receiveWebhooks, type WebhookReceiver, webhookConfig } from '../support/webhook-receiver.ts';
 
 const bindings = [
-  ['JSONRPC', (url: string) => new LegacyJsonRpcTransport({ endpoint: `${url}/a2a/demo` })],
-  ['HTTP+JSON', (url: string) => new LegacyRestTransport({ endpoint: `${url}/a2a/demo` })],
+  ['JSONRPC', ({ url }: A2aServer) => new LegacyJsonRpcTransport({ endpoint: `${url}/a2a/demo` })],
+  ['HTTP+JSON', ({ url }: A2aServer) => new LegacyRestTransport({ endpoint: `${url}/a2a/demo` })],
+  ['GRPC', async (server: A2aServer) => new LegacyGrpcTransport({ endpoint: await legacyAddress(server) })],
 ] as const;
+
+async function legacyAddress(server: A2aServer): Promise<string> {
+  const { supportedInterfaces } = await cardOf(server);
+  const isLegacy = supportedInterfaces.filter(({ protocolVersion }) => protocolVersion === '0.3');
+  return isLegacy.find(({ protocolBinding }) => protocolBinding === 'GRPC')?.url ?? '';
+}
 
 const { TASK_STATE_WORKING, TASK_STATE_INPUT_REQUIRED, TASK_STATE_COMPLETED, TASK_STATE_CANCELED } = TaskState;
 
@@ -26,8 +47,8 @@ function tasksOf({ accepted }: WebhookReceiver) {
 
 describe.each(bindings)('a client of 0.3 over %s', (_, connect) => {
   it('does what 0.3 can', async () => {
-    await using server = await serveA2a();
-    const client = connect(server.url);
+    await using server = await serveA2a({ grpc: {} });
+    const client = await connect(server);
     const sent = await client.sendMessage({ ...message('hello'), configuration: blocking });
     if ('messageId' in sent) throw new Error('a message came instead of a task');
     expect(artifactText(sent)).toContain('hello');
@@ -62,7 +83,7 @@ describe.each(bindings)('a client of 0.3 over %s', (_, connect) => {
       yield { type: 'artifact', id: 'echo', name: 'echo', parts: said, append: false, last: true };
     });
     const capabilities = { ...card.capabilities, input: ['image' as const] };
-    await using server = await serveA2a({}, [{ card: { ...card, id: 'demo', capabilities }, run }]);
+    await using server = await serveA2a({ grpc: {} }, [{ card: { ...card, id: 'demo', capabilities }, run }]);
     const request = message('');
     if (request.message === undefined) throw new Error('a request of ours has a message');
     const wire = (content: Part['content']): Part => {
@@ -70,16 +91,16 @@ describe.each(bindings)('a client of 0.3 over %s', (_, connect) => {
       return { content, metadata: undefined, filename: '', mediaType: isFile ? 'image/png' : '' };
     };
     const asked = { ...request, configuration: blocking, message: { ...request.message, parts: parts.map(wire) } };
-    const sent = await connect(server.url).sendMessage(asked);
+    const sent = await (await connect(server)).sendMessage(asked);
     if ('messageId' in sent) throw new Error('a message came instead of a task');
     expect(sent.artifacts[0]?.parts.map(({ content }) => content)).toEqual(parts);
     expect(sent.history[0]?.parts.map(({ content }) => content)).toEqual(parts);
   });
 
   it('has its webhook told the whole task, at each of its states', async () => {
-    await using server = await serveA2a({ push: 'everything' });
+    await using server = await serveA2a({ grpc: {}, push: 'everything' });
     await using receiver = await receiveWebhooks(1);
-    const client = connect(server.url);
+    const client = await connect(server);
     const taskPushNotificationConfig = webhookConfig(receiver.url);
     const configuration = { ...blocking, taskPushNotificationConfig };
     const asked = await client.sendMessage({ ...message('/approve'), configuration });
@@ -97,9 +118,9 @@ describe.each(bindings)('a client of 0.3 over %s', (_, connect) => {
   });
 
   it('makes, reads, lists and removes its webhooks', async () => {
-    await using server = await serveA2a({ push: 'status' });
+    await using server = await serveA2a({ grpc: {}, push: 'status' });
     await using receiver = await receiveWebhooks();
-    const client = connect(server.url);
+    const client = await connect(server);
     const sent = await client.sendMessage(message('/stream 1000 20', { returnImmediately: true }));
     const taskId = 'messageId' in sent ? '' : sent.id;
     const one = { ...webhookConfig(receiver.url), taskId, id: 'one' };
@@ -119,9 +140,13 @@ describe.each(bindings)('a client of 0.3 over %s', (_, connect) => {
   });
 
   it('is given the extended card in its own shape', async () => {
-    await using server = await serveA2a({ needsToken: true });
-    const card = await connect(server.url).getExtendedAgentCard({ tenant: '' });
-    expect(card.supportedInterfaces.map(({ protocolBinding }) => protocolBinding)).toEqual(['JSONRPC', 'HTTP+JSON']);
+    await using server = await serveA2a({ grpc: {}, needsToken: true });
+    const card = await (await connect(server)).getExtendedAgentCard({ tenant: '' });
+    expect(card.supportedInterfaces.map(({ protocolBinding }) => protocolBinding)).toEqual([
+      'JSONRPC',
+      'HTTP+JSON',
+      'GRPC',
+    ]);
     expect(card.securitySchemes['bearer']?.scheme).toMatchObject({ $case: 'httpAuthSecurityScheme' });
     expect(card.securityRequirements).toEqual([{ schemes: { bearer: { list: [] } } }]);
   });
@@ -155,6 +180,35 @@ describe('a webhook', () => {
       id: taskId,
       status: { state: 'canceled' },
     });
+  });
+});
+
+describe('gRPC of 0.3', () => {
+  const { path, requestSerialize, responseDeserialize } = LegacyA2AService.getTask;
+  const ask = async (
+    server: A2aServer,
+    bytes: Buffer,
+    entries: Record<string, string>,
+  ): Promise<ServiceError | null> => {
+    const client = await raw(server);
+    const answered = deferred<ServiceError | null>();
+    const metadata = metadataOf({ 'a2a-version': '0.3', ...entries });
+    client.makeUnaryRequest(path, () => bytes, responseDeserialize, {}, metadata, answered.resolve);
+    const error = await answered.promise;
+    client.close();
+    return error;
+  };
+
+  it('refuses another version, what it cannot read, and whom it does not know', async () => {
+    await using server = await serveA2a({ grpc: {} });
+    const right = requestSerialize({ name: 'tasks/none', historyLength: 0 });
+    expect(await ask(server, right, {})).toMatchObject({ code: codes.NOT_FOUND });
+    expect(await ask(server, right, { 'a2a-version': '1.0' })).toMatchObject({ code: codes.FAILED_PRECONDITION });
+    expect(await ask(server, Buffer.from('nonsense'), {})).toMatchObject({ code: codes.INVALID_ARGUMENT });
+    const unnamed = requestSerialize({ name: 'none', historyLength: 0 });
+    expect(await ask(server, unnamed, {})).toMatchObject({ code: codes.INVALID_ARGUMENT });
+    const stranger = { authorization: 'Bearer nobody' };
+    expect(await ask(server, right, stranger)).toMatchObject({ code: codes.UNAUTHENTICATED });
   });
 });
 

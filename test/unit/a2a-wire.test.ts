@@ -251,6 +251,7 @@ describe('a card', () => {
   const surroundings = {
     baseUrl: 'https://agents.example.com',
     grpcAddress: 'agents.example.com:9090',
+    defaultAgentId: 'demo',
     needsToken: true,
     pushes: true,
   };
