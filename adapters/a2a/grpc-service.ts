@@ -152,7 +152,7 @@ export class GrpcService {
 }
 
 /** Whether a stream ends with this frame, as nothing more comes of its task by itself. */
-function isLast({ payload }: StreamResponse): boolean {
+export function isLast({ payload }: StreamResponse): boolean {
   const status = payload?.$case === 'task' || payload?.$case === 'statusUpdate' ? payload.value.status : undefined;
   return status !== undefined && endsStream(status.state);
 }

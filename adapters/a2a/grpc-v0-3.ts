@@ -7,7 +7,7 @@ import { type LegacyA2AService, legacyGrpcService } from '@a2a-js/sdk/compat/v0_
 import { type A2ARequestHandler, ServerCallContext } from '@a2a-js/sdk/server';
 import { Metadata } from '@grpc/grpc-js';
 import { unreadable } from './decode.ts';
-import type { GrpcDialect, GrpcService, Taken } from './grpc-service.ts';
+import { type GrpcDialect, type GrpcService, isLast, type Taken } from './grpc-service.ts';
 
 type Service = ReturnType<typeof legacyGrpcService>;
 type Frame = ReturnType<(typeof LegacyA2AService)['sendStreamingMessage']['responseDeserialize']>;
@@ -35,6 +35,8 @@ const v03: GrpcDialect<Frame> = {
   async encodeFrame(event) {
     const [frame] = await written('taskSubscription', { name: 'tasks/any' }, () => [event]);
     if (frame === undefined) throw new TypeError('0.3 has no such event');
+    // The SDK says it of the ends of tasks alone, and a stream ends at a question too.
+    if (frame.payload?.$case === 'statusUpdate') frame.payload.value.final = isLast(event);
     return frame;
   },
 };

@@ -13,6 +13,7 @@ import { encodeError, encodeJsonRpcError, type JsonRpcId, report } from './fault
 import { writeFrames } from './frames.ts';
 import { activate, answer } from './http.ts';
 import { chooseVersion, type Version } from './version.ts';
+import { withFinals } from './wire-v0-3.ts';
 
 const contentType = 'application/json';
 const methodNotFound = -32601;
@@ -69,7 +70,8 @@ async function dispatch(
   const answered: object = await transport.handle(read.body, call);
   if (Symbol.asyncIterator in answered) {
     const encodeFault = (thrown: unknown): object => encodeJsonRpcError(read.id, thrown);
-    await writeFrames({ response, clock, limits, call, encodeFault }, answered as AsyncGenerator);
+    const frames = answered as AsyncGenerator;
+    await writeFrames({ response, clock, limits, call, encodeFault }, version === '1.0' ? frames : withFinals(frames));
     return;
   }
   // The transport keeps an error's message alone.

@@ -136,13 +136,26 @@ export function encodeResult(result: LegacyResult): Wire {
   return result.kind === 'task' ? { task: encodeTask(result) } : { message: encodeMessage(result) };
 }
 
+/** With whether its stream ends here, as it does at a question; the SDK says so of the ends of tasks alone. */
+function withFinal(event: LegacyEvent): LegacyEvent {
+  const asks = event.kind === 'status-update' && event.status.state === 'input-required';
+  return asks ? { ...event, final: true } : event;
+}
+
+/** The responses of JSON-RPC that a stream is made of. */
+export async function* withFinals(responses: AsyncGenerator): AsyncGenerator {
+  for await (const response of responses as AsyncGenerator<object>) {
+    yield 'result' in response ? { ...response, result: withFinal(response.result as LegacyEvent) } : response;
+  }
+}
+
 export function encodeEvent(event: LegacyEvent): Wire {
   switch (event.kind) {
     case 'task':
     case 'message':
       return encodeResult(event);
     case 'status-update': {
-      const { kind: _, status, ...rest } = event;
+      const { kind: _, status, ...rest } = withFinal(event) as typeof event;
       return { statusUpdate: { ...rest, status: encodeStatus(status) } };
     }
     case 'artifact-update': {

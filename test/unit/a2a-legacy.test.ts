@@ -4,7 +4,7 @@ import { legacyPushNotificationToV1StreamResponse } from '@a2a-js/sdk/compat/v0_
 import { LegacyJsonRpcTransport, LegacyRestTransport } from '@a2a-js/sdk/compat/v0_3/client';
 import { LegacyGrpcTransport } from '@a2a-js/sdk/compat/v0_3/client/grpc';
 import { LegacyA2AService } from '@a2a-js/sdk/compat/v0_3/server/grpc';
-import { type ServiceError, status as codes } from '@grpc/grpc-js';
+import { credentials, makeGenericClientConstructor, type ServiceError, status as codes } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { deferred } from '../../src/deferred.ts';
 import { cardOf, metadataOf, raw } from '../support/a2a-grpc-client.ts';
@@ -182,6 +182,47 @@ describe('a webhook', () => {
     });
   });
 });
+
+describe('a stream of 0.3 says which event is its last, also at a question:', () => {
+  const headers = { 'a2a-version': '0.3' };
+  const finalsOf = (frames: readonly { readonly final?: boolean }[]): (boolean | undefined)[] =>
+    frames.filter((frame) => 'final' in frame).map(({ final }) => final);
+
+  it.each([
+    ['/form', 1],
+    ['/tool', 3],
+  ])('%s over JSON-RPC and HTTP+JSON', async (text, count) => {
+    await using server = await serveA2a();
+    const message = { kind: 'message', messageId: 'm', role: 'user', parts: [{ kind: 'text', text }] };
+    const body = { jsonrpc: '2.0', id: 1, method: 'message/stream', params: { message } };
+    const responses = await readFrames(`${server.url}/a2a/demo`, { body, headers }, () => false);
+    const wanted = [...Array.from({ length: count - 1 }, () => false), true];
+    expect(finalsOf(responses.map(({ data }) => data['result'] as object))).toEqual(wanted);
+    const sent = { message: { messageId: 'm', role: 'ROLE_USER', content: [{ text }] } };
+    const frames = await readFrames(`${server.url}/a2a/demo/v1/message:stream`, { body: sent, headers }, () => false);
+    const updates = frames.flatMap(({ data: { statusUpdate } }) => (statusUpdate as object | undefined) ?? []);
+    expect(finalsOf(updates)).toEqual(wanted);
+  });
+
+  it.each([
+    ['/form', 1],
+    ['/tool', 3],
+  ])('%s over gRPC', async (text, count) => {
+    await using server = await serveA2a({ grpc: {} });
+    const Client = makeGenericClientConstructor(LegacyA2AService, 'A2AService');
+    const client = new Client(await legacyAddress(server), credentials.createInsecure());
+    const part = { part: { $case: 'text', value: text }, metadata: undefined };
+    const about = { messageId: 'm', contextId: '', taskId: '', role: 1, metadata: undefined, extensions: [] };
+    const request = { request: { ...about, content: [part] }, configuration: undefined, metadata: undefined };
+    const stream = client['sendStreamingMessage']?.(request) as AsyncIterable<LegacyFrame>;
+    const updates: { readonly final: boolean }[] = [];
+    for await (const { payload } of stream) if (payload?.$case === 'statusUpdate') updates.push(payload.value);
+    expect(finalsOf(updates)).toEqual([...Array.from({ length: count - 1 }, () => false), true]);
+    client.close();
+  });
+});
+
+type LegacyFrame = ReturnType<typeof LegacyA2AService.sendStreamingMessage.responseDeserialize>;
 
 describe('gRPC of 0.3', () => {
   const { path, requestSerialize, responseDeserialize } = LegacyA2AService.getTask;
