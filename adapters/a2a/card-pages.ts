@@ -8,7 +8,7 @@ import { Fault } from '../../src/fault.ts';
 import type { Gateway } from '../../src/gateway.ts';
 import { decodeSegment } from '../../src/url-path.ts';
 import { a2aPrefix, cardOf, type CardSurroundings, encodeCard, encodeHybridCard, urlOf } from './card.ts';
-import { type CardSigning, signaturesOf } from './card-signatures.ts';
+import { type CardSigning, legacySignaturesOf, type Signatures, signaturesOf } from './card-signatures.ts';
 import { encodeRestError } from './faults.ts';
 import { answer, headerOf } from './http.ts';
 import { requestedVersion, type Version } from './version.ts';
@@ -49,10 +49,10 @@ export class CardPages {
   readonly #cards = new Map<string, AgentCard>();
   readonly #pages = new Map<string, Page>();
   readonly #signed = new Map<string, AgentCard>();
-  readonly #extended: Readonly<Record<Version, (agent: Agent) => Promise<AgentCard>>> = {
-    '1.0': (agent) => this.#signedCard(agent),
-    // The SDK makes another card of it on its way out, of which no signature would be true.
-    '0.3': (agent) => Promise.resolve(this.plain(agent)),
+  readonly #sign: Readonly<Record<Version, (card: AgentCard, signing: CardSigning) => Promise<Signatures>>> = {
+    '1.0': (card, signing) => signaturesOf(encodeCard(card), card, signing),
+    // The SDK makes another card of it on its way out, which keeps the signatures.
+    '0.3': legacySignaturesOf,
   };
 
   constructor(options: CardPagesOptions) {
@@ -105,17 +105,14 @@ export class CardPages {
   }
 
   /** For callers who are known, in the version that they speak. */
-  extended(agent: Agent, version: Version): Promise<AgentCard> {
-    return this.#extended[version](agent);
-  }
-
-  async #signedCard(agent: Agent): Promise<AgentCard> {
+  async extended(agent: Agent, version: Version): Promise<AgentCard> {
     const { signing } = this.#options;
-    const known = this.#signed.get(agent.id);
+    const key = `${version} ${agent.id}`;
+    const known = this.#signed.get(key);
     if (known !== undefined) return known;
     const card = this.plain(agent);
-    const signed = signing === undefined ? card : { ...card, ...(await signaturesOf(encodeCard(card), card, signing)) };
-    this.#signed.set(agent.id, signed);
+    const signed = signing === undefined ? card : { ...card, ...(await this.#sign[version](card, signing)) };
+    this.#signed.set(key, signed);
     return signed;
   }
 

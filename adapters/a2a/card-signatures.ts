@@ -1,7 +1,7 @@
 // Signatures of agent cards. https://a2a-protocol.org/v1.0.1/specification/#84-agent-card-signing
 import { type AgentCard, canonicalizeAgentCard } from '@a2a-js/sdk';
 import type { Signer } from '../../src/signer.ts';
-import { encodeCard, type WireCard } from './card.ts';
+import { encodeCard, encodeLegacyCard, toLegacy, type WireCard } from './card.ts';
 
 export interface CardSigning {
   readonly signer: Signer;
@@ -19,18 +19,20 @@ export interface Signatures {
  * and without what is empty, which the text keeps where it is required and the official SDKs leave out. Theirs for
  * JavaScript takes a card that it has read for one that it is to read, and then misses its security schemes.
  */
-export async function signaturesOf(
-  served: WireCard,
-  card: AgentCard,
-  { signer, keysUrl }: CardSigning,
-): Promise<Signatures> {
+export function signaturesOf(served: WireCard, card: AgentCard, signing: CardSigning): Promise<Signatures> {
   const wire = encodeCard(card);
-  const forms = new Set([
-    canonicalJson(served),
-    canonicalJson(wire),
-    canonicalizeAgentCard(wire as unknown as AgentCard),
-    canonicalizeAgentCard(card),
-  ]);
+  const texts = [canonicalizeAgentCard(wire as unknown as AgentCard), canonicalizeAgentCard(card)];
+  return sign([canonicalJson(served), canonicalJson(wire), ...texts], signing);
+}
+
+/** One for each form in which the bindings of 0.3 have a card. */
+export async function legacySignaturesOf(card: AgentCard, signing: CardSigning): Promise<Signatures> {
+  const forms = await Promise.all([toLegacy(card), encodeLegacyCard(card)]);
+  return sign(forms.map(canonicalJson), signing);
+}
+
+async function sign(texts: readonly string[], { signer, keysUrl }: CardSigning): Promise<Signatures> {
+  const forms = new Set(texts);
   const header = { typ: 'JOSE', jku: keysUrl() };
   const signed = [...forms].map(async (form) => {
     const { protected: encoded, signature } = await signer.sign(new TextEncoder().encode(form), header);

@@ -170,7 +170,7 @@ export async function encodeLegacyCard(card: AgentCard): Promise<WireCard> {
 }
 
 /** The SDK translates cards on their way out of a handler alone. */
-function toLegacy(card: AgentCard): Promise<object> {
+export function toLegacy(card: AgentCard): Promise<object> {
   const handler = { getAuthenticatedExtendedAgentCard: () => Promise.resolve(card) } as unknown as A2ARequestHandler;
   return new LegacyRestTransportHandler(handler).getAuthenticatedExtendedAgentCard(new ServerCallContext());
 }

@@ -76,7 +76,7 @@ describe.each([
     }
   });
 
-  it('is signed in its extended form, for who can check that', async () => {
+  it('is signed in its extended form, as it is served to who speaks either version', async () => {
     await using server = await serveA2a({ signing, needsToken: true }, agents);
     for (const binding of ['JSONRPC', 'HTTP+JSON'] as const) {
       const client = await connect(server.url, binding);
@@ -89,8 +89,11 @@ describe.each([
     expect(await ofWhatIsServed((await extended.json()) as Signed)).toBe(1);
     const method = 'agent/getAuthenticatedExtendedCard';
     const old = await rpc(server.url, { jsonrpc: '2.0', id: 1, method }, { 'a2a-version': '0.3' });
-    expect(old.body['result']).toMatchObject({ protocolVersion: expect.any(String) });
-    expect(old.body['result']).not.toHaveProperty('signatures');
+    expect(old.body['result']).toMatchObject({ protocolVersion: '0.3' });
+    expect(await ofWhatIsServed(old.body['result'] as Signed)).toBe(1);
+    const oldRest = (await (await fetch(`${server.url}/a2a/demo/v1/card`)).json()) as Signed;
+    expect(oldRest).toMatchObject({ protocolVersion: '0.3' });
+    expect(await ofWhatIsServed(oldRest)).toBe(1);
   });
 });
 
