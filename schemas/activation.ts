@@ -74,9 +74,12 @@ export const ActivationRequest = z.object({
   decisions: z.array(TicketAnswer),
   toolResults: z.array(ToolResultInput),
   whenBusy: WhenBusy,
-  /** Steered input that belongs to one run: if that ends without taking it, the input continues it. */
+  /**
+   * Steered input that belongs to one run: if that ends without taking it, the input continues it; if it has not begun, it
+   * begins with it.
+   */
   bound: RunId.optional(),
-  /** Refused unless this is the open run. */
+  /** Refused unless this is the open run, or one that the request is bound to and that is still to begin. */
   expectedRunId: RunId.optional(),
   /** The message to branch from; absent: the thread's head. */
   base: MessageId.optional(),

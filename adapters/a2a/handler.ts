@@ -261,7 +261,7 @@ export class Handler implements A2ARequestHandler {
       case 'done':
         throw ended(taskId);
       case 'created':
-        throw new Fault('run-conflict', `the task ${taskId} has not begun; send again when it works`);
+        return this.#steer(call, sent, { threadId, taskId });
       case 'running':
       case 'waiting':
         return (await this.#reply(call, sent, { report, threadId })) ?? this.#steer(call, sent, { threadId, taskId });

@@ -21,8 +21,10 @@ export function accept(turn: Turn, command: Accept, rules: Rules, isNew: boolean
   const known = turn.find('activation', id);
   if (known !== undefined) return { ...repeated(turn, known, command.digest), started: givenTo(turn, command.offer) };
   const { lane } = turn;
-  if (request.expectedRunId !== undefined && lane.open?.runId !== request.expectedRunId) {
-    throw new Fault('run-conflict', `${request.expectedRunId} is not the open run`);
+  const joined = findJoined(turn, command);
+  const { expectedRunId } = request;
+  if (expectedRunId !== undefined && lane.open?.runId !== expectedRunId && joined?.runId !== expectedRunId) {
+    throw new Fault('run-conflict', `${expectedRunId} is not the open run`);
   }
   if (isNew) createThread(turn, request);
   for (const blob of command.blobs) turn.put('blob', blob.id, { data: blob.data });
@@ -35,6 +37,7 @@ export function accept(turn: Turn, command: Accept, rules: Rules, isNew: boolean
     standing.is === 'apart'
       ? fresh.filter((message) => !isInput || isOwnWord(turn, request, message))
       : fresh.filter((message) => message.role === 'user');
+  const runId = joined?.runId ?? command.ids.runId;
   const activation: Activation = {
     id,
     door: request.door,
@@ -48,9 +51,9 @@ export function accept(turn: Turn, command: Accept, rules: Rules, isNew: boolean
     endsAt: request.endsAt,
     revision: 1,
     warnings: [],
-    received: { became: 'queued', runId: command.ids.runId, blockedBy: [] },
+    received: { became: 'queued', runId, blockedBy: [] },
     messageIds: nameMessages(turn, messages, command.ids.messageIds),
-    state: { is: 'queued', runId: command.ids.runId },
+    state: { is: 'queued', runId },
   };
   turn.put('request', id, {
     ...request,
@@ -67,8 +70,15 @@ export function accept(turn: Turn, command: Accept, rules: Rules, isNew: boolean
     case 'over':
       return answerAtOnce(turn, command, queued, standing.run);
     case 'apart':
-      return enqueue(turn, command, rules, { queued, base, isInput });
+      return enqueue(turn, command, rules, { queued, base, isInput, joined });
   }
+}
+
+/** The run that waits to start and that the request is for: it says more of what that run is to do. */
+function findJoined({ lane }: Turn, { request, agent }: Accept): QueuedRun | undefined {
+  const { whenBusy, bound, messagesAre, base } = request;
+  if (whenBusy !== 'steer' || messagesAre !== 'new' || base !== undefined) return undefined;
+  return lane.queue.find((run) => run.runId === bound && run.agentId === agent.id);
 }
 
 function repeated(turn: Turn, activation: Activation, digest: string): Accepted {
@@ -257,11 +267,11 @@ function enqueue(
   turn: Turn,
   command: Accept,
   rules: Rules,
-  accepted: { queued: QueuedActivation; base: Base; isInput: boolean },
+  accepted: { queued: QueuedActivation; base: Base; isInput: boolean; joined: QueuedRun | undefined },
 ): Accepted {
   const { lane } = turn;
   const { request } = command;
-  const { queued, base, isInput } = accepted;
+  const { queued, base, isInput, joined } = accepted;
   const unknown = command.decisions.map(({ ticketId }) => `no open question has the id ${ticketId}`);
   if (unknown.length > 0)
     turn.put('activation', queued.id, { ...turn.get('activation', queued.id), warnings: unknown });
@@ -284,17 +294,26 @@ function enqueue(
   }
   if (isInput) return stage(turn, command, queued);
   if (interrupts && open !== undefined) stopOpen(turn, rules, { reason: 'interrupted', by: request.actor });
-  lane.orders += 1;
-  const others = interrupts ? [...lane.queue, ...lane.inputs] : [];
-  const priority = Math.min(request.priority, ...others.map((one) => one.priority));
-  const order = Math.min(lane.orders, ...others.map((one) => one.order - 1));
-  addRun(turn, command, { queued, base, priority, order });
-  turn.event({ type: 'run.queued', activation: queued.id }, { runId: command.ids.runId, attempt: 0 });
+  if (joined === undefined) {
+    lane.orders += 1;
+    const others = interrupts ? [...lane.queue, ...lane.inputs] : [];
+    const priority = Math.min(request.priority, ...others.map((one) => one.priority));
+    const order = Math.min(lane.orders, ...others.map((one) => one.order - 1));
+    addRun(turn, command, { queued, base, priority, order });
+  } else join(turn, joined, queued);
+  const runId = joined?.runId ?? command.ids.runId;
+  turn.event({ type: 'run.queued', activation: queued.id }, { runId, attempt: 0 });
   const started = claimNext(turn, command.offer);
   const runs = turn.get('activation', queued.id).state.is === 'attached';
   const blockedBy = runs ? [] : blockers(turn);
   const became = runs ? 'running' : blockedBy.length > 0 ? 'blocked' : 'queued';
-  return { ...receive(turn, queued.id, { became, runId: command.ids.runId, blockedBy }), started };
+  return { ...receive(turn, queued.id, { became, runId, blockedBy }), started };
+}
+
+function join(turn: Turn, run: QueuedRun, queued: QueuedActivation): void {
+  const activations = [...run.activations, queued];
+  turn.lane.queue = turn.lane.queue.map((one) => (one === run ? { ...run, activations } : one));
+  turn.setRun(run.runId, { activations: activations.map(({ id }) => id) });
 }
 
 function addRun(

@@ -289,7 +289,9 @@ export class LanePlay {
     const open = this.#driver.lane?.open?.runId;
     const decisions =
       b % 4 === 0 ? [0, 1].map((index) => ({ ticketId: this.#ticket(a + index), answer: pick(answers, c) })) : [];
-    const bound = open !== undefined && c % 4 === 0 ? { bound: open } : {};
+    const first = this.#driver.lane?.queue[0]?.runId;
+    const belongsTo = c % 4 === 0 ? open : c % 4 === 1 ? first : undefined;
+    const bound = belongsTo === undefined ? {} : { bound: belongsTo };
     const expected = open !== undefined && c % 13 === 0 ? { expectedRunId: open } : {};
     const accepted = this.#model.perform(
       this.#driver.acceptance({

@@ -67,6 +67,12 @@ export class LanePlaces {
       this.#requeued = { runId, ids: [...this.#requeued.ids, id] };
       return;
     }
+    const joined = this.#places.find((place) => place.is === 'run' && place.runId === runId);
+    if (joined !== undefined) {
+      const ids = [...joined.ids, id];
+      this.#places = this.#places.map((place) => (place === joined ? { ...joined, ids } : place));
+      return;
+    }
     const { priority, whenBusy } = this.#requestOf(id);
     const place = { is: 'run', runId, ids: [id], bound: false, priority } as const;
     // An interrupting request goes before all that waits; any other goes behind.

@@ -182,6 +182,31 @@ describe('a follow-up', () => {
     expect((await second).status?.state).toBe(TASK_STATE_COMPLETED);
   });
 
+  it('to a task that has not begun is what it begins with', async () => {
+    const gate = deferred<number>();
+    const patient = scripted(
+      async function* ({ messages }, context) {
+        const said = messages.flatMap(({ parts }) => parts.map((part) => (part.type === 'text' ? part.text : '')));
+        if (said.includes('first')) await context.once('gate', () => gate.promise);
+        yield* say(context, 'answer', said.join(', '));
+      },
+      { id: 'patient' },
+    );
+    await using server = await serveA2a({}, [patient]);
+    const client = await connect(server.url, 'JSONRPC', 'ada', 'patient');
+    await sendTask(client, message('first', { contextId: 'c', returnImmediately: true }));
+    const queued = await sendTask(client, message('second', { contextId: 'c', returnImmediately: true }));
+    expect(queued.status?.state).toBe(TASK_STATE_SUBMITTED);
+    const joined = await sendTask(client, message('and this', { taskId: queued.id, returnImmediately: true }));
+    expect(joined).toMatchObject({ id: queued.id, status: { state: TASK_STATE_SUBMITTED } });
+    expect(joined.history.map(({ parts }) => textOfParts(parts))).toEqual(['second', 'and this']);
+    const followed = follow(client.sendMessageStream(message('and that', { taskId: queued.id })));
+    await until('it to be there', async () => (await client.getTask(get(queued.id))).history.length === 3);
+    gate.resolve(1);
+    expect((await followed).text).toBe('second, and this, and that');
+    expect((await followed).states.at(-1)).toBe(TASK_STATE_COMPLETED);
+  });
+
   it('is refused for a task that is not there, has ended, or is of another context', async () => {
     await using server = await serveA2a();
     const client = await connect(server.url);

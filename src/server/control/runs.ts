@@ -103,7 +103,7 @@ export const runEndpoints: readonly Endpoint[] = [
     path: '/v1/runs/{runId}/input',
     operationId: 'sendInput',
     tag,
-    summary: 'Gives a run that is open new input: into its turn, or continuing it.',
+    summary: 'Gives a run new input: into its turn, continuing it, or before it begins.',
     params: runPath,
     headers: idempotency,
     body: SoundInput,

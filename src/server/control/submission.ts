@@ -75,7 +75,7 @@ export function decodeSubmission(
   };
 }
 
-/** Input for one run, refused when that is not the open one. */
+/** Input for one run, refused when that is neither the open one nor still to begin. */
 export function decodeInput(
   { ids, caller, request }: Submitter,
   run: { readonly id: string; readonly threadId: ThreadId; readonly agentId: string },

@@ -171,6 +171,37 @@ describe('bound input', () => {
     },
   );
 
+  it('joins a run that has not begun, which begins with it', { tags: 'input-for-a-run-continues-it' }, () => {
+    const driver = new LaneDriver();
+    const { token } = driver.start({ messages: ['first'] });
+    const queued = driver.accept({ messages: ['second'] });
+    const other = driver.accept({ messages: ['third'] });
+    const runId = queued.activation.received.runId;
+    const more = { messages: ['and this'], whenBusy: 'steer', bound: runId, expectedRunId: runId } as const;
+    const said = driver.accept({ key: 'more', ...more });
+    expect(said).toMatchObject({
+      became: 'queued',
+      activation: { received: { runId }, state: { is: 'queued', runId } },
+    });
+    expect(driver.accept({ key: 'more', ...more })).toMatchObject({ was: 'repeated', became: 'queued' });
+    driver.settle(token);
+    expect(driver.claim()).toMatchObject({ runId });
+    expect(driver.history().slice(-2)).toEqual(['user: second', 'user: and this']);
+    expect(driver.get('run', runId).activations).toEqual([queued.activation.id, said.activation.id]);
+    expect(driver.stateOf(other.activation)).toBe('queued');
+    expect(refusal(() => driver.accept({ ...more, bound: 'run-0', expectedRunId: 'run-0' }))).toBe('run-conflict');
+  });
+
+  it('leaves a run that has not begun without ending it', () => {
+    const driver = new LaneDriver();
+    driver.start({ messages: ['first'] });
+    const queued = driver.accept({ messages: ['second'] });
+    const { runId } = queued.activation.received;
+    const said = driver.accept({ messages: ['and this'], whenBusy: 'steer', bound: runId });
+    driver.do({ type: 'retract', activationId: said.activation.id, by: alice });
+    expect(driver.get('run', runId)).toMatchObject({ status: 'created', activations: [queued.activation.id] });
+  });
+
   it('starts a turn with journal keys of its own', () => {
     const { driver, token } = bound(true);
     driver.do({ type: 'once', token, key: 'k', digest: '', repeat: false });
