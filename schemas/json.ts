@@ -1,7 +1,7 @@
 import * as z from 'zod';
 
 /** Any JSON value. */
-export const Json: z.ZodType<Json> = z.json();
+export const Json: z.ZodType<Json> = z.any().refine(isJson, 'expected JSON');
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
 /** A JSON object whose keys are open: callers' metadata, settings, vendor extensions. */
@@ -18,3 +18,17 @@ export const JsonPatch = z.array(
   }),
 );
 export type JsonPatch = z.infer<typeof JsonPatch>;
+
+function isJson(value: unknown): value is Json {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return true;
+    case 'number':
+      return Number.isFinite(value);
+    case 'object':
+      return value === null || (Array.isArray(value) ? value : Object.values(value)).every(isJson);
+    default:
+      return false;
+  }
+}
