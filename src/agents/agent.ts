@@ -13,7 +13,7 @@ export interface Agent {
   readonly card: AgentCard;
   /**
    * Executes one attempt. Ends the turn by returning; fails the attempt by throwing (a `Fault` says whether a retry may
-   * help). Everything it awaits should heed `context.signal`.
+   * help), and for good by yielding what is no event. Everything it awaits should heed `context.signal`.
    */
   run(activation: Activated, context: RunContext): AsyncIterable<RunEventBody>;
 }

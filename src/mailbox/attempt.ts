@@ -3,7 +3,7 @@ import type { MessageId, ThreadKey } from '../../schemas/id.ts';
 import type { Json } from '../../schemas/json.ts';
 import type { Message } from '../../schemas/message.ts';
 import type { Completed } from '../../schemas/run.ts';
-import type { RunEventBody } from '../../schemas/run-event.ts';
+import { RunEventBody } from '../../schemas/run-event.ts';
 import type { Activated, Agent } from '../agents/agent.ts';
 import type { Clock } from '../clock.ts';
 import { Recorder, type RecorderLimits } from '../events/recorder.ts';
@@ -350,15 +350,40 @@ export function writtenOf(view: RunView, agentId: string, state: Json): Written 
 }
 
 /**
- * An agent's event as JSON of our own: what the agent does to its object later changes nothing here, and what cannot be
- * stored is refused before it counts.
+ * An agent's event as JSON of our own, and nothing but an event: what the agent does to its object later changes nothing
+ * here, and what it has no say in (numbers, times, the run's end) it cannot yield.
  */
 function ownCopy(event: RunEventBody): RunEventBody {
   try {
-    if ('delta' in event && event.raw === undefined && event.metadata === undefined) return { ...event };
-    return JSON.parse(JSON.stringify(event)) as RunEventBody;
+    if (isPlainDelta(event)) return { type: event.type, id: event.id, delta: event.delta };
+    const parsed = RunEventBody.safeParse(JSON.parse(JSON.stringify(event)));
+    if (parsed.success) return parsed.data;
+    const [issue] = parsed.error.issues;
+    const where = issue?.path.join('.') ?? '';
+    throw new Fault(
+      'agent-protocol',
+      `the agent yielded what is no event: ${issue?.message}${where && ` at ${where}`}`,
+    );
   } catch (error) {
+    if (error instanceof Fault) throw error;
     throw new Fault('agent-protocol', 'the agent yielded something that is no JSON', { cause: error });
+  }
+}
+
+/** One with nothing beside its text: by far the most there are. */
+function isPlainDelta(
+  event: RunEventBody,
+): event is RunEventBody & { type: 'text.delta' | 'reasoning.delta' | 'tool.args' } {
+  switch (event.type) {
+    case 'text.delta':
+    case 'reasoning.delta':
+    case 'tool.args': {
+      const { id, delta, subagentId, metadata, raw } = event as Readonly<Record<string, unknown>>;
+      const isTagged = subagentId !== undefined || metadata !== undefined || raw !== undefined;
+      return typeof id === 'string' && typeof delta === 'string' && !isTagged;
+    }
+    default:
+      return false;
   }
 }
 

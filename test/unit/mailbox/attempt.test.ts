@@ -8,7 +8,7 @@ import type { Command, CommandType, Outcomes } from '../../../src/lane/command.t
 import { Attempt } from '../../../src/mailbox/attempt.ts';
 import { Slots } from '../../../src/mailbox/slots.ts';
 import type { Store } from '../../../src/mailbox/store.ts';
-import { limits, scripted, type Script } from '../../support/mailbox-fixture.ts';
+import { limits, open, scripted, type Script } from '../../support/mailbox-fixture.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
 const thread = { scope: 'local', threadId: 't' };
@@ -298,4 +298,47 @@ test('an event that is no JSON fails the attempt for good', async () => {
     await Promise.resolve();
   });
   expect(await it.attempt.run()).toMatchObject({ is: 'failed', fault: { code: 'agent-protocol', retryable: false } });
+});
+
+const finished = { type: 'completed', stop: 'end_turn', pendingToolCalls: [] };
+test.each<[string, unknown]>([
+  ['the end of the run', { type: 'run.finished', outcome: finished }],
+  ['a question of its own making', { type: 'ticket.opened', ticket: { id: 'mine' } }],
+  ['a type that there is none of', { type: 'text.begun', id: 'a' }],
+  ['a number', 5],
+  ['nothing', undefined],
+  ['null', null],
+  ['a delta that is no text', { type: 'text.delta', id: 'a', delta: 5 }],
+  ['a delta without any', { type: 'text.delta', id: 'a', delta: undefined }],
+  ['a part of an unknown kind', { type: 'part.added', messageId: 'a', part: { type: 'hologram' } }],
+  ['an id that is an object', { type: 'text.started', id: { a: 1 }, role: 'assistant' }],
+  ['an artifact without parts', { type: 'artifact', id: 'b', append: false, last: true }],
+  ['a plan that is a text', { type: 'plan', planId: 'p', entries: 'abc' }],
+])('an agent that yields %s fails for good, and nothing of that is recorded', async (_, nonsense) => {
+  const agent = scripted(async function* () {
+    yield { type: 'text.started', id: 'a', role: 'assistant' };
+    yield await Promise.resolve(nonsense as RunEventBody);
+  });
+  const { submit, seen, events } = await open(agent);
+  await submit('one');
+  expect(await seen('run.finished')).toMatchObject({
+    outcome: { type: 'failed', fault: { code: 'agent-protocol' }, retryable: false },
+  });
+  expect((await events()).slice(3).map(({ type }) => type)).toEqual(['text.started', 'run.finished']);
+});
+
+test('events of another log that an agent passes on get the numbers and names of its own', async () => {
+  const foreign = { seq: 77, atMs: 5, threadId: 'other', runId: 'other', attempt: 9, token: 'other' };
+  const agent = scripted(async function* () {
+    const level = 'info' as const;
+    yield { ...foreign, type: 'text.started', id: 'a', role: 'assistant' };
+    yield { ...foreign, type: 'text.delta', id: 'a', delta: 'text' };
+    yield await Promise.resolve({ ...foreign, type: 'notice' as const, level, text: 'n' });
+  });
+  const { submit, seen, events } = await open(agent);
+  const { runId } = await submit('one');
+  await seen('run.finished');
+  const own = (await events()).slice(3);
+  expect(own.map(({ seq }) => seq)).toEqual([4, 5, 6, 7]);
+  for (const event of own) expect(event).toMatchObject({ threadId: 't', runId, attempt: 1 });
 });
