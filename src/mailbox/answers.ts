@@ -32,12 +32,13 @@ function compile(schema: JsonObject): ValidateFunction {
   try {
     const { $schema: _, $id: __, ...rest } = schema;
     const validate = ajv.compile(rest);
-    // Each schema is alone: what one names inside itself is nothing to the next, and none is kept twice.
-    ajv.removeSchema();
     if (compiled.size >= maxCompiled) compiled.clear();
     compiled.set(text, validate);
     return validate;
   } catch (error) {
     throw new Fault('agent-protocol', 'a question carries a schema that is no JSON Schema', { cause: error });
+  } finally {
+    // Each schema is alone: what one names inside itself is nothing to the next, and none is kept twice, or after it failed.
+    ajv.removeSchema();
   }
 }
