@@ -59,7 +59,9 @@ function followsHead(turn: Turn, anchor: Message | undefined, caller: { actor: A
     // Past the root without meeting the anchor: the client is on another branch.
     if (id === undefined) return false;
     const message = turn.get('message', id);
-    if (message.role === 'user' && (message.actor !== caller.actor || message.door !== caller.door)) return true;
+    // Only what a client brought in has a door.
+    const { actor, door } = message;
+    if (door !== undefined && (actor !== caller.actor || door !== caller.door)) return true;
     // Clients show activities, and do not send them back.
     if (message.role !== 'activity') own += 1;
     id = message.parentId;

@@ -236,6 +236,15 @@ describe('a client that sends its whole copy', () => {
     expect(client.driver.history().slice(2, 4)).toEqual(['user: from my editor', 'user: two']);
   });
 
+  it('does not know what another door told the agent without a word of a user', () => {
+    const client = talked('one');
+    const told: MessageInput = { role: 'system', parts: [{ type: 'text', text: 'be brief' }] };
+    client.driver.settle(client.driver.start({ by: { ...alice, door: 'control' }, messages: [told] }).token);
+    client.say('two', 'u2');
+    client.turn();
+    expect(client.driver.history().slice(2, 4)).toEqual(['system: be brief', 'user: two']);
+  });
+
   it('asks again, although others have gone on since: it branches where it asks', () => {
     const client = talked('one');
     client.driver.settle(client.driver.start({ by: bob, messages: ['from the editor'] }).token);
