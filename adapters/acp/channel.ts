@@ -8,7 +8,8 @@ export interface Channel {
   open(receiver: Receiver): void;
   /**
    * Queues a message; order is kept, and what is queued in one tick is written together. After the close it does
-   * nothing. Throws, with nothing queued, what `JSON.stringify` throws.
+   * nothing. Throws, with nothing queued, what `JSON.stringify` throws, and Fault `too-large` for more than the other
+   * side is known to take.
    */
   send(message: object): void;
   /** Undefined while there is room; otherwise resolves when there is again, or the channel has closed. */

@@ -1,6 +1,7 @@
 import { WebSocket } from 'ws';
 import type { Clock } from '../../src/clock.ts';
 import { Fault } from '../../src/fault.ts';
+import { maxMessageHeader } from './web-socket.ts';
 import { WebSocketChannel } from './web-socket-channel.ts';
 
 export interface DialOptions {
@@ -58,9 +59,13 @@ function handshake(agentId: string, options: DialOptions, signal: AbortSignal): 
     };
     signal.addEventListener('abort', leave, { once: true });
     if (signal.aborted) leave();
+    let maxSentBytes: number | undefined;
+    socket.once('upgrade', ({ headers }) => {
+      maxSentBytes = Number(headers[maxMessageHeader]) || undefined;
+    });
     socket.once('open', () => {
       signal.removeEventListener('abort', leave);
-      resolve(new WebSocketChannel({ socket, clock, silenceMs }));
+      resolve(new WebSocketChannel({ socket, clock, silenceMs, maxSentBytes }));
     });
     socket.once('close', () => {
       signal.removeEventListener('abort', leave);

@@ -118,7 +118,7 @@ export class JsonRpcPeer {
     return this.#own.request(method, params, options);
   }
 
-  /** Throws what `JSON.stringify` throws. After the close it does nothing. */
+  /** Throws what the channel's `send` throws. After the close it does nothing. */
   notify(method: string, params: unknown): void {
     this.#send(createJSONRPCNotification(method, params));
   }

@@ -12,6 +12,8 @@ export interface WebSocketChannelOptions {
   readonly clock: Clock;
   /** The other side pings: nothing at all for so long means that it is gone. */
   readonly silenceMs: number;
+  /** The longest message that the other side takes: a longer one would be the end of the connection. Undefined: unknown. */
+  readonly maxSentBytes?: number | undefined;
 }
 
 const roomBytes = 1024 * 1024;
@@ -21,14 +23,16 @@ export class WebSocketChannel implements PausableChannel {
   readonly #socket: WebSocket;
   readonly #clock: Clock;
   readonly #silenceMs: number;
+  readonly #maxSentBytes: number;
   #receiver: Receiver | undefined;
   #room: Promise<void> | undefined;
   #cancelSilence: (() => void) | undefined;
 
-  constructor({ socket, clock, silenceMs }: WebSocketChannelOptions) {
+  constructor({ socket, clock, silenceMs, maxSentBytes }: WebSocketChannelOptions) {
     this.#socket = socket;
     this.#clock = clock;
     this.#silenceMs = silenceMs;
+    this.#maxSentBytes = maxSentBytes ?? Number.POSITIVE_INFINITY;
   }
 
   open(receiver: Receiver): void {
@@ -54,7 +58,11 @@ export class WebSocketChannel implements PausableChannel {
 
   send(message: object): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
-    this.#socket.send(wellFormed(JSON.stringify(message)));
+    const text = wellFormed(JSON.stringify(message));
+    if (this.#isTooLong(text)) {
+      throw new Fault('too-large', `the gateway takes no message of more than ${this.#maxSentBytes} bytes`);
+    }
+    this.#socket.send(text);
   }
 
   room(): Promise<void> | undefined {
@@ -87,6 +95,11 @@ export class WebSocketChannel implements PausableChannel {
       });
       socket.close(1000);
     });
+  }
+
+  /** A unit of text is three bytes at most. */
+  #isTooLong(text: string): boolean {
+    return text.length * 3 > this.#maxSentBytes && Buffer.byteLength(text) > this.#maxSentBytes;
   }
 
   #take(data: RawData): void {

@@ -32,6 +32,8 @@ export interface WebSocketTransportParts {
 
 const subprotocol = 'acp';
 const tokenPrefix = 'anyport.token.';
+/** Says on the handshake how long a message may be: a longer one is answered by the end of the connection. */
+export const maxMessageHeader = 'anyport-max-message-bytes';
 
 /** https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1 */
 const normalClosure = 1000;
@@ -57,6 +59,7 @@ export class WebSocketTransport {
     this.#webSockets = webSockets;
     webSockets.on('headers', (headers, request) => {
       headers.push(`Acp-Connection-Id: ${this.#connectionIds.get(request) ?? ''}`);
+      headers.push(`${maxMessageHeader}: ${parts.limits.maxBodyBytes}`);
     });
     webSockets.on('wsClientError', (...[error, , request]) => {
       this.#complaints.set(request, error.message);

@@ -140,6 +140,22 @@ describe('the process that an IDE starts', () => {
     expect(ide.textOf(session)).toMatch(/ 20 $/);
   });
 
+  it('refuses what its gateway does not take, and goes on', async () => {
+    const tooLong = 'x'.repeat(17 * 1024 * 1024);
+    await using agent = new AcpProcess(['--url', gateway.url]);
+    await using ide = await Ide.open(agent.stream, {
+      capabilities: { fs: { readTextFile: true } },
+      files: new Map([['/home/ann/long', tooLong]]),
+    });
+    const session = await ide.newSession();
+    await expect(ide.prompt(session, tooLong)).rejects.toMatchObject({ code: -32602, data: { code: 'too-large' } });
+    await expect(ide.prompt(session, '/read long')).rejects.toMatchObject({
+      message: expect.stringContaining('fs/read_text_file') as string,
+    });
+    expect(await ide.prompt(session, 'hello')).toBe('end_turn');
+    await agent.leave();
+  });
+
   it('that is not let in says so to its IDE', async () => {
     await using secured = await temporaryDirectory();
     const closed = await GatewayProcess.start(secured.path, {

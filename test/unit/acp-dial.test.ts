@@ -19,11 +19,13 @@ afterEach(async () => {
 /** A gateway that answers each handshake with a status, or 101. */
 async function gateway(
   status: number,
+  says: readonly string[] = [],
 ): Promise<{ readonly url: string; readonly sockets: WebSocket[]; readonly asked: string[] }> {
   const server = createServer();
   const sockets: WebSocket[] = [];
   const asked: string[] = [];
   const webSockets = new WebSocketServer({ noServer: true });
+  webSockets.on('headers', (headers) => headers.push(...says));
   server.on('upgrade', (request, socket, head) => {
     asked.push(`${request.url ?? ''} ${request.headers.authorization ?? ''}`);
     if (status === 101) webSockets.handleUpgrade(request, socket, head, (webSocket) => sockets.push(webSocket));
@@ -136,6 +138,20 @@ describe('a connection to a gateway', () => {
     await channel.close();
     await heard.end.promise;
     channel.send({ late: 1 });
+    await channel.close();
+  });
+
+  it('sends nothing longer than the gateway takes, in bytes', async () => {
+    const { url, sockets } = await gateway(101, ['anyport-max-message-bytes: 20']);
+    const channel = await dialTo(url);
+    channel.open(new Heard());
+    const came: unknown[] = [];
+    sockets[0]?.on('message', (data) => came.push(String(data)));
+    const longest = { a: 'ä'.repeat(6) };
+    expect(() => channel.send({ a: `${longest.a}.` })).toThrow(expect.objectContaining({ code: 'too-large' }));
+    channel.send(longest);
+    await until('it', async () => came.length > 0);
+    expect(came).toEqual([JSON.stringify(longest)]);
     await channel.close();
   });
 
