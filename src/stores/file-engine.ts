@@ -275,7 +275,7 @@ export class FileEngine implements Engine {
   }
 
   async close(): Promise<void> {
-    // First, so that the writer is the last to leave and clears up behind itself.
+    // First, so that nobody reads any more when the writer clears up behind itself.
     this.#db.close();
     try {
       if (this.#ended === undefined) await this.#ask({ is: 'close' });

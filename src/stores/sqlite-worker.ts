@@ -38,6 +38,13 @@ function start(): void {
   });
 }
 
+/**
+ * Has the database file hold everything. To close the last connection would do so too, and the packaged SQLite keeps a
+ * closed one until its statements are collected. A log that stays could come to hold more than was ever read from it:
+ * while any connection is left, nobody looks for what a process wrote just before it was killed. Waits for nobody who reads.
+ */
+const emptyLog = 'pragma busy_timeout = 0; pragma wal_checkpoint(truncate)';
+
 function perform(writer: Writer, request: Exclude<WriterRequest, { is: 'close' }>): WriterAnswer {
   return request.is === 'commit'
     ? { is: 'committed', ...writer.commit(request.direct, request.redo) }
@@ -47,6 +54,7 @@ function perform(writer: Writer, request: Exclude<WriterRequest, { is: 'close' }
 function close(db: Database, writer: Writer | undefined): void {
   try {
     writer?.settle();
+    if (writer !== undefined) db.exec(emptyLog);
   } catch {
     // What could not be applied is in the redo log, and is applied at the next start.
   }

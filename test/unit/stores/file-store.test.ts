@@ -80,6 +80,17 @@ test(
   },
 );
 
+test('the database file of a store that was closed holds everything', async () => {
+  const store = await open();
+  for (const text of ['a', 'b', 'c']) await store.update(thread, note(thread, text));
+  expect(await noticesOf(store, thread)).toHaveLength(3);
+  await store.close();
+  await using copy = await temporaryDirectory();
+  await cp(join(directory.path, 'anyport.db'), join(copy.path, 'anyport.db'));
+  await using again = await open({ directory: copy.path });
+  expect(await noticesOf(again, thread)).toEqual(['a', 'b', 'c']);
+});
+
 test.each([
   ['newer', 9, /has format 9.* reads up to format 3: use a newer one/],
   ['older', 2, /has format 2, made by an earlier version.* reads format 3 alone: move the directory .* away/],
