@@ -32,7 +32,7 @@ export class ChatPage {
 
   private constructor(page: Page) {
     this.page = page;
-    page.setDefaultTimeout(10_000);
+    page.setDefaultTimeout(40_000);
     page.on('pageerror', (error) => this.errors.push(error));
     page.on('request', (request) => this.called.add(new URL(request.url()).origin));
   }
@@ -55,6 +55,11 @@ export class ChatPage {
   /** What the agent said, message by message. */
   answers(): Promise<string[]> {
     return this.log.locator('.agent p').allTextContents();
+  }
+
+  /** To which number the latest answer to `/stream` has counted. */
+  async reached(): Promise<number> {
+    return Number((await this.answers()).at(-1)?.trim().split(' ').at(-1) ?? 0);
   }
 
   /** In front: browsers let a tab that nobody sees draw once a second. */
