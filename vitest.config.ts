@@ -30,7 +30,10 @@ export default defineConfig({
     // Tests often wait, for a disk, a timer or a child process: one more than there are cores keeps these busy.
     maxWorkers: availableParallelism() + 1,
     sequence: { sequencer: ProcessesFirst },
-    testTimeout: 60_000,
+    // How long something takes is no judgement, and a process that starts in half a second may take ten where all wait for
+    // two cores. Gateways and browsers start in hooks too.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     tags: Object.entries(behaviours).map(([name, { says }]) => ({ name: name as BehaviourId, description: says })),
     reporters: process.env['CI'] ? ['default', 'json'] : ['default'],
     outputFile: { json: 'coverage/tests.json' },

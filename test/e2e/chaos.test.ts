@@ -61,11 +61,15 @@ test(
       gateway = await start(Number(new URL(url).port));
     }
     await goOnUntil(seconds * 1000);
+    // How soon they have done enough depends on the machine.
+    const { receipts, decisions } = promises;
+    const isEnough = (): boolean =>
+      callers.every((caller) => caller.acts > 10) && receipts.length > 100 && decisions.length > 10;
+    await Promise.race([until('enough to be done', isEnough), failed]);
     acting.abort();
-    const counts = await Promise.all(acts);
-    expect(Math.min(...counts)).toBeGreaterThan(10);
+    await Promise.all(acts);
 
-    await until('the end of every run', () => isAtRest(['ann', 'dan'].map(clientOf)), 20_000);
+    await until('the end of every run', () => isAtRest(['ann', 'dan'].map(clientOf)));
     watching.abort();
     await Promise.all(logs.map((log) => log.over));
     expect(await gateway.stop()).toBe(0);
@@ -81,10 +85,8 @@ test(
     } finally {
       await store.close();
     }
-    expect(promises.receipts.length).toBeGreaterThan(100);
-    expect(promises.decisions.length).toBeGreaterThan(10);
   },
-  (seconds + 60) * 1000,
+  (seconds + 120) * 1000,
 );
 
 function withoutToken(event: RunEvent): Omit<RunEvent, 'token'> {

@@ -29,7 +29,7 @@ interface Written {
 
 test(
   `whenever a writing process is killed, all it was told is there and nothing is half there (seed ${seed})`,
-  { tags: ['kill-loses-nothing-told', 'commit-is-all-or-nothing'], timeout: 120_000 },
+  { tags: ['kill-loses-nothing-told', 'commit-is-all-or-nothing'], timeout: 300_000 },
   async () => {
     const random = randomFrom(seed);
     await using directory = await temporaryDirectory();

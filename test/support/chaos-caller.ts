@@ -98,6 +98,7 @@ export class ChaosCaller {
   readonly #sent: { readonly submission: RunSubmission; readonly key: string; readonly receipt: RunReceipt }[] = [];
   readonly #name: string;
   #count = 0;
+  #acts = 0;
 
   constructor(parts: {
     readonly client: AnyportClient;
@@ -115,23 +116,26 @@ export class ChaosCaller {
     this.#promises = parts.promises;
   }
 
-  /** Acts until it is over; throws at the first refusal that nobody would expect. Returns how much it did. */
-  async actUntil(signal: AbortSignal): Promise<number> {
-    let acts = 0;
-    for (; !signal.aborted; acts++) {
+  /** How much it did. */
+  get acts(): number {
+    return this.#acts;
+  }
+
+  /** Acts until it is over; throws at the first refusal that nobody would expect. */
+  async actUntil(signal: AbortSignal): Promise<void> {
+    for (; !signal.aborted; this.#acts++) {
       const what = this.#random.weighted(weights);
       try {
-        await this.#acts[what]();
+        await this.#deeds[what]();
       } catch (thrown) {
         if (!(thrown instanceof Fault) || !expected.has(thrown.code)) {
           throw new Error(`${this.#name} was refused to ${what}`, { cause: thrown });
         }
       }
     }
-    return acts;
   }
 
-  readonly #acts: Readonly<Record<keyof typeof weights, () => Promise<void>>> = {
+  readonly #deeds: Readonly<Record<keyof typeof weights, () => Promise<void>>> = {
     submit: () => this.#submit('queue'),
     steer: () => this.#submit('steer'),
     interrupting: () => this.#submit('interrupt'),

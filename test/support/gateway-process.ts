@@ -4,8 +4,16 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 
 const main = new URL('../../dist/src/main.js', import.meta.url).pathname;
+
+interface GatewayOptions {
+  readonly args?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  /** By default one that is free. */
+  readonly port?: number;
+}
 
 /** A gateway as a user starts it: a process of its own, on a port of its own, over a data directory. */
 export class GatewayProcess {
@@ -19,11 +27,22 @@ export class GatewayProcess {
     this.#errors = errors;
   }
 
-  static async start(
+  /** With the port of one that has ended, also where somebody else was given it meanwhile: once it is free again. */
+  static async start(dataDir: string, options: GatewayOptions = {}): Promise<GatewayProcess> {
+    for (;;) {
+      try {
+        return await GatewayProcess.#launch(dataDir, options);
+      } catch (thrown) {
+        if (options.port === undefined || !String(thrown).includes('it is in use')) throw thrown;
+        await delay(50);
+      }
+    }
+  }
+
+  static async #launch(
     dataDir: string,
-    options: { args?: readonly string[]; environment?: Readonly<Record<string, string>>; port?: number } = {},
+    { args = [], environment = {}, port = 0 }: GatewayOptions,
   ): Promise<GatewayProcess> {
-    const { args = [], environment = {}, port = 0 } = options;
     const child = spawn(process.execPath, [main, 'serve', '--port', String(port), '--data', dataDir, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...environment },

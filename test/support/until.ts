@@ -1,10 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Waits for a condition, looking often; says what it waited for when it never comes. */
+/**
+ * Waits for a condition, looking often; says what it waited for when it never comes. How long is no judgement: on a machine
+ * that is busy a process may take many seconds to start.
+ */
 export async function until<Value>(
   what: string,
   look: () => Value | Promise<Value>,
-  withinMs = 10_000,
+  withinMs = 40_000,
 ): Promise<NonNullable<Value>> {
   const endsAtMs = Date.now() + withinMs;
   for (;;) {
