@@ -128,7 +128,7 @@ test('the file store lists what the memory store lists, whatever is applied when
     ),
     { numRuns: 15, endOnFailure: true },
   );
-}, 60_000);
+});
 
 function perform(store: Store, { is, scope, name, puts, waiting }: Turn): Promise<unknown> {
   const thread = threadOf(name, scope);

@@ -34,37 +34,33 @@ const commits = fc.array(
   { minLength: 5, maxLength: 30, size: 'max' },
 );
 
-test(
-  'whatever is applied when, and wherever the process ends, the tables come to hold the same',
-  { timeout: 60_000 },
-  async () => {
-    await using directory = await temporaryDirectory();
-    let run = 0;
-    fc.assert(
-      fc.property(commits, fc.constantFrom(1, 1000, 4000, 8000), (all, generationChars) => {
-        run += 1;
-        const files = ['crashing', 'calm'].map((name) => join(directory.path, `${run} ${name}.db`)) as [string, string];
-        let crashing = openWriter(files[0], generationChars);
-        const calm = openWriter(files[1], Number.POSITIVE_INFINITY);
-        const threads = new Threads();
-        for (const { given: gifts, crashes } of all) {
-          const { direct, redo } = threads.changesOf(gifts);
-          for (const { writer } of [crashing, calm]) writer.commit(direct, redo);
-          expect(foundBy(crashing.db)).toEqual(foundBy(calm.db));
-          if (!crashes) continue;
-          crashing.db.close();
-          crashing = openWriter(files[0], generationChars);
-          expect(examine(crashing.db).problems).toEqual([]);
-        }
-        crashing.writer.settle();
-        calm.writer.settle();
-        expect(contentOf(crashing.db)).toEqual(contentOf(calm.db));
-        for (const { db } of [crashing, calm]) db.close();
-      }),
-      { numRuns: 60 },
-    );
-  },
-);
+test('whatever is applied when, and wherever the process ends, the tables come to hold the same', async () => {
+  await using directory = await temporaryDirectory();
+  let run = 0;
+  fc.assert(
+    fc.property(commits, fc.constantFrom(1, 1000, 4000, 8000), (all, generationChars) => {
+      run += 1;
+      const files = ['crashing', 'calm'].map((name) => join(directory.path, `${run} ${name}.db`)) as [string, string];
+      let crashing = openWriter(files[0], generationChars);
+      const calm = openWriter(files[1], Number.POSITIVE_INFINITY);
+      const threads = new Threads();
+      for (const { given: gifts, crashes } of all) {
+        const { direct, redo } = threads.changesOf(gifts);
+        for (const { writer } of [crashing, calm]) writer.commit(direct, redo);
+        expect(foundBy(crashing.db)).toEqual(foundBy(calm.db));
+        if (!crashes) continue;
+        crashing.db.close();
+        crashing = openWriter(files[0], generationChars);
+        expect(examine(crashing.db).problems).toEqual([]);
+      }
+      crashing.writer.settle();
+      calm.writer.settle();
+      expect(contentOf(crashing.db)).toEqual(contentOf(calm.db));
+      for (const { db } of [crashing, calm]) db.close();
+    }),
+    { numRuns: 60 },
+  );
+});
 
 test(
   'whichever write of a commit fails, nothing of that commit is kept and all of the earlier ones is',
