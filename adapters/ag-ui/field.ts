@@ -1,3 +1,4 @@
+import { ThreadId } from '../../schemas/id.ts';
 import type { Json, JsonObject } from '../../schemas/json.ts';
 import { Fault } from '../../src/fault.ts';
 
@@ -68,11 +69,10 @@ export class Field {
     return id.length === 0 || id.length > 512 ? this.refuse('is not 1 to 512 characters long') : id;
   }
 
-  /** An id that stands in URLs and in ids of frames too. Neither can say half a surrogate pair, nor URLs a dot segment. */
+  /** An id that stands in URLs, and in ids of frames, too: as a thread's does. */
   addressableId(): string {
     const id = this.id();
-    const isSayable = Buffer.from(id).toString() === id && id !== '.' && id !== '..';
-    return isSayable ? id : this.refuse('cannot be said in a URL');
+    return ThreadId.safeParse(id).success ? id : this.refuse('cannot be said in a URL');
   }
 
   list(): Field[] {

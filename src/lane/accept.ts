@@ -30,11 +30,11 @@ export function accept(turn: Turn, command: Accept, rules: Rules, isNew: boolean
   for (const blob of command.blobs) turn.put('blob', blob.id, { data: blob.data });
 
   const { fresh, base } = arrange(turn, request);
-  const standing = standingOf(turn, command, { fresh, base });
-  const isInput = standing.is === 'apart' && steers(turn, command, base);
+  const course = courseOf(turn, command, { fresh, base });
+  const isInput = course.is === 'apart' && steers(turn, command, base);
   // What a client's copy holds beyond its own words is, here, what the run that asked, or that runs, has just written.
   const messages =
-    standing.is === 'apart'
+    course.is === 'apart'
       ? fresh.filter((message) => !isInput || isOwnWord(turn, request, message))
       : fresh.filter((message) => message.role === 'user');
   const runId = joined?.runId ?? command.ids.runId;
@@ -64,11 +64,11 @@ export function accept(turn: Turn, command: Accept, rules: Rules, isNew: boolean
   turn.put('activation', id, activation);
   const { actor, door, endsAt } = request;
   const queued: QueuedActivation = { id, actor, door, endsAt, bytes: command.bytes };
-  switch (standing.is) {
+  switch (course.is) {
     case 'continues':
       return attach(turn, command, queued);
     case 'over':
-      return answerAtOnce(turn, command, queued, standing.run);
+      return answerAtOnce(turn, command, queued, course.run);
     case 'apart':
       return enqueue(turn, command, rules, { queued, base, isInput, joined });
   }
@@ -152,7 +152,7 @@ function nameMessages(turn: Turn, fresh: readonly MessageInput[], ours: readonly
  * What a request's answers make of it: `continues` the open run that asked, `over` with the run that asked, or `apart`, for
  * the thread to do as with any other.
  */
-type Standing = { readonly is: 'continues' | 'apart' } | { readonly is: 'over'; readonly run: EndedRun };
+type Course = { readonly is: 'continues' | 'apart' } | { readonly is: 'over'; readonly run: EndedRun };
 
 type EndedRun = Run & { readonly lastSeq: number; readonly outcome: Outcome };
 
@@ -161,7 +161,7 @@ type EndedRun = Run & { readonly lastSeq: number; readonly outcome: Outcome };
  * run while questions are open. With nothing new to say it asks nothing: where questions are open it is told these, and
  * where its answers come late it gets what came of their questions.
  */
-function standingOf(turn: Turn, command: Accept, said: ReturnType<typeof arrange>): Standing {
+function courseOf(turn: Turn, command: Accept, said: ReturnType<typeof arrange>): Course {
   const { open } = turn.lane;
   const asked = command.decisions.flatMap(({ ticketId }) => turn.find('ticket', ticketId) ?? []);
   const saysMore = said.fresh.some((message) => isOwnWord(turn, command.request, message));
