@@ -20,6 +20,7 @@ import { Fault } from '../fault.ts';
 import type { Ids } from '../ids.ts';
 import type { Command, CommandType, Outcomes, Started, Written } from '../lane/command.ts';
 import { claimOf, type Lane } from '../lane/lane.ts';
+import { copyOf } from './agent-input.ts';
 import { AttemptContext, type ContextPorts } from './context.ts';
 import type { Slots } from './slots.ts';
 import type { Store } from './store.ts';
@@ -349,32 +350,17 @@ export function writtenOf(view: RunView, agentId: string, state: Json): Written 
   };
 }
 
-/**
- * An agent's event as JSON of our own, and nothing but an event: what the agent does to its object later changes nothing
- * here, and what it has no say in (numbers, times, the run's end) it cannot yield.
- */
+/** An agent's event. What it has no say in (numbers, times, the run's end) it cannot yield. */
 function ownCopy(event: RunEventBody): RunEventBody {
-  try {
-    if (isPlainDelta(event)) return { type: event.type, id: event.id, delta: event.delta };
-    const parsed = RunEventBody.safeParse(JSON.parse(JSON.stringify(event)));
-    if (parsed.success) return parsed.data;
-    const [issue] = parsed.error.issues;
-    const where = issue?.path.join('.') ?? '';
-    throw new Fault(
-      'agent-protocol',
-      `the agent yielded what is no event: ${issue?.message}${where && ` at ${where}`}`,
-    );
-  } catch (error) {
-    if (error instanceof Fault) throw error;
-    throw new Fault('agent-protocol', 'the agent yielded something that is no JSON', { cause: error });
-  }
+  if (isPlainDelta(event)) return { type: event.type, id: event.id, delta: event.delta };
+  return copyOf(RunEventBody, event, 'an event');
 }
 
 /** One with nothing beside its text: by far the most there are. */
 function isPlainDelta(
   event: RunEventBody,
 ): event is RunEventBody & { type: 'text.delta' | 'reasoning.delta' | 'tool.args' } {
-  switch (event.type) {
+  switch ((event as RunEventBody | null | undefined)?.type) {
     case 'text.delta':
     case 'reasoning.delta':
     case 'tool.args': {

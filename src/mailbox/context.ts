@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Json } from '../../schemas/json.ts';
 import type { Message } from '../../schemas/message.ts';
-import type { Decision, Question, Ticket } from '../../schemas/ticket.ts';
+import { type Decision, Question, type Ticket } from '../../schemas/ticket.ts';
 import type { Memory, RunContext } from '../agents/agent.ts';
 import type { Attachment } from '../attachment.ts';
 import { type Deferred, deferred } from '../deferred.ts';
@@ -10,6 +10,7 @@ import { Fault } from '../fault.ts';
 import type { Ids } from '../ids.ts';
 import type { Outcomes } from '../lane/command.ts';
 import type { Lane } from '../lane/lane.ts';
+import { copyOf } from './agent-input.ts';
 import { checkSchema } from './answers.ts';
 import type { Attempt } from './attempt.ts';
 import type { Store } from './store.ts';
@@ -115,9 +116,12 @@ export class AttemptContext implements RunContext {
 
   async #ask(key: string, questions: readonly Question[]): Promise<readonly Decision[]> {
     this.#useKey(key);
-    for (const question of questions) if (question.schema !== undefined) checkSchema(question.schema);
+    const named = questions.map((question) => ({
+      id: this.#ids.next('tkt'),
+      question: copyOf(Question, question, 'a question'),
+    }));
+    for (const { question } of named) if (question.schema !== undefined) checkSchema(question.schema);
     await this.#owner.flush();
-    const named = questions.map((question) => ({ id: this.#ids.next('tkt'), question }));
     const { tickets } = await this.#owner.turn({
       type: 'ask',
       token: this.#owner.token,

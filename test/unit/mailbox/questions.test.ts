@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Decision } from '../../../schemas/ticket.ts';
+import type { Decision, Question } from '../../../schemas/ticket.ts';
 import { textOf } from '../../../schemas/part.ts';
 import { deferred } from '../../../src/deferred.ts';
 import { readPath } from '../../../src/mailbox/views.ts';
@@ -163,4 +163,32 @@ test('words that come along with an answer are in the agent’s history, and on 
   const lane = await store.findLane({ scope: 'local', threadId: 't' });
   const path = await readPath(store, { scope: 'local', threadId: 't' }, lane?.headId);
   expect(path.map((message) => textOf(message.parts))).toEqual(['one', 'May I?', 'but quickly', 'done']);
+});
+
+test.each<[string, unknown]>([
+  ['never expires by a number that is none', { kind: 'approval', text: 'ok?', expiresInMs: Number.POSITIVE_INFINITY }],
+  ['has expired before it is asked', { kind: 'approval', text: 'ok?', expiresInMs: -1 }],
+  ['is of an unknown kind', { kind: 'riddle', text: 'ok?' }],
+  ['has a text for options', { kind: 'choice', text: 'ok?', options: 'abc' }],
+  ['is nothing', undefined],
+])('a question that %s is not asked, and fails its run with the reason', async (_, question) => {
+  const agent = scripted(async function* (__, context) {
+    yield* say(context, 'a', JSON.stringify(await context.ask('key', question as Question)));
+  });
+  const { submit, seen, events } = await open(agent);
+  await submit('one');
+  expect(await seen('run.finished')).toMatchObject({ outcome: { type: 'failed', fault: { code: 'agent-protocol' } } });
+  expect((await events()).some(({ type }) => type === 'ticket.opened')).toBe(false);
+});
+
+test('a question is open, whatever its agent says beside it', async () => {
+  const closed = { decision: { how: 'answered', answer: { type: 'approve' } }, atMs: 1 };
+  const agent = scripted(async function* (_, context) {
+    const question = { kind: 'approval', text: 'ok?', closed, runId: 'other' } as Question;
+    yield* say(context, 'a', JSON.stringify(await context.ask('key', question)));
+  });
+  const { submit, seen } = await open(agent);
+  const { runId } = await submit('one');
+  expect(await seen('run.waiting')).toMatchObject({ runId });
+  expect(await seen('ticket.opened')).not.toMatchObject({ ticket: { closed } });
 });
