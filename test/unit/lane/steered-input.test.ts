@@ -159,6 +159,7 @@ describe('bound input', () => {
       expect(settled).toMatchObject({ is: 'continued', started: { runId, token: 'two', attempt: 2, turn: 1 } });
       expect(driver.events('run.finished')).toEqual([]);
       expect(driver.get('activation', id).state).toMatchObject({ is: 'attached', runId });
+      expect(driver.events('run.resumed')).toMatchObject([{ cause: 'input', runId, token }]);
       driver.say('two', 'second answer');
       driver.settle('two');
       expect(driver.outcomeOf(runId)).toMatchObject({ type: 'completed' });
