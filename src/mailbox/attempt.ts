@@ -67,6 +67,8 @@ export class Attempt {
   #holdsSlot = true;
   #cancelQuiet: (() => void) | undefined;
   #recordsWait = false;
+  /** Somebody had the run go on since it was last said to wait. */
+  #wasResumed = false;
   #goingOn: Promise<void> | undefined;
   #pushes = 0;
   #entered: readonly MessageId[] = [];
@@ -263,12 +265,13 @@ export class Attempt {
     try {
       await this.#recorder.flush();
       const before = this.#pushes;
+      this.#wasResumed = false;
       const { waiting } = await this.turn({ type: 'wait', token: this.token });
       if (!waiting || this.#mode !== 'running') return;
       this.#mode = 'waiting';
       this.#giveSlot();
-      // Answered, or active again, while that was being recorded.
-      if (!this.#context.waits || this.#pushes !== before) await this.goOn();
+      // Answered, active again or spoken to, while that was being recorded.
+      if (!this.#context.waits || this.#pushes !== before || this.#wasResumed) await this.goOn();
     } catch (error) {
       this.fail(Fault.from(error));
     } finally {
@@ -325,6 +328,9 @@ export class Attempt {
     } else {
       this.#entered = lane.open?.entered ?? [];
       this.#context.observe(lane);
+      this.#wasResumed = lane.open?.phase.is === 'running';
+      if (this.#wasResumed && this.#mode === 'waiting')
+        this.goOn().catch((error: unknown) => this.fail(Fault.from(error)));
     }
   }
 

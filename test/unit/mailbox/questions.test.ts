@@ -25,6 +25,29 @@ test('a run waits for a person and goes on with the answer', async () => {
 });
 
 test(
+  'words to a run that waits resume it, and it waits again while its agent does nothing but wait for the answer',
+  { tags: 'words-can-answer-a-waiting-run' },
+  async () => {
+    const { submit, seen, mailbox } = await open(asking, { limits: { maxRunning: 1 } });
+    const { runId } = await submit('one');
+    const opened = await seen('ticket.opened');
+    await seen('run.waiting');
+    for (const time of [1, 2]) {
+      const words = await submit(`words ${time}`, { whenBusy: 'steer' });
+      expect(words).toMatchObject({ became: 'pending', runId });
+      expect(await seen('run.resumed', time)).toMatchObject({ cause: 'input' });
+      await seen('run.waiting', time + 1);
+      expect((await mailbox.runs.find(caller, runId))?.run.status).toBe('waiting');
+    }
+    const elsewhere = await submit('other', { threadId: 'other' });
+    expect(elsewhere.became).toBe('running');
+    const ticketId = opened.type === 'ticket.opened' ? opened.ticket.id : '';
+    await mailbox.tickets.decide(caller, ticketId, { answer: { type: 'approve' } });
+    expect(await seen('run.finished')).toMatchObject({ runId, outcome: { type: 'completed' } });
+  },
+);
+
+test(
   'the first answer wins, the same again is told the same, another is a conflict',
   { tags: 'one-decision-per-question' },
   async () => {
