@@ -5,6 +5,7 @@ import { emptyView } from '../../../src/events/view.ts';
 import { Fault } from '../../../src/fault.ts';
 import { TimeOrderedIds } from '../../../src/ids.ts';
 import type { Command, CommandType, Outcomes } from '../../../src/lane/command.ts';
+import type { Lane } from '../../../src/lane/lane.ts';
 import { Attempt } from '../../../src/mailbox/attempt.ts';
 import { Slots } from '../../../src/mailbox/slots.ts';
 import type { Store } from '../../../src/mailbox/store.ts';
@@ -247,6 +248,26 @@ test('what an agent left unawaited does not end the process', async () => {
   } finally {
     process.off('unhandledRejection', listen);
   }
+});
+
+test('an attempt that is spoken to while its waiting is being recorded goes on, and waits again', async () => {
+  const it = attemptOf(async function* (_, context) {
+    await context.ask('a', question);
+    yield* [];
+  });
+  const phaseIs = (is: 'running' | 'waiting'): Lane => {
+    const phase = { is, claim: { token: 'clm', owner: 'own' } };
+    return { open: { phase, tickets: [ticket], entered: [] } } as unknown as Lane;
+  };
+  const recorded = it.hold('wait');
+  void it.attempt.run();
+  await it.clock.advance(100);
+  for (const is of ['waiting', 'running'] as const) it.attempt.observe(phaseIs(is));
+  recorded.resolve();
+  await it.clock.advance(0);
+  expect([it.attempt.holdsSlot, it.turns]).toEqual([true, ['ask', 'wait', 'resume']]);
+  await it.clock.advance(100);
+  expect([it.attempt.holdsSlot, it.turns]).toEqual([false, ['ask', 'wait', 'resume', 'wait']]);
 });
 
 test('an agent told to stop before it began is not called', { tags: 'stopped-before-start-never-runs' }, async () => {
