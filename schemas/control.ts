@@ -51,8 +51,8 @@ export const RunReceipt = z.object({
   runId: RunId,
   /**
    * `running`: its run executes. `queued`: behind others. `pending`: input for the running turn, taken at its next
-   * boundary. `blocked`: behind a run that waits for answers to `blockedBy`. `answered`: all that it says are answers to
-   * questions of a run that had ended, which stay as they were.
+   * boundary. `blocked`: behind a run that waits for answers to `blockedBy`. `answered`: all that it says came too late
+   * for this run, which had ended.
    */
   became: Activation.shape.received.shape.became,
   blockedBy: z.array(TicketId),

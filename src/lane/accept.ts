@@ -1,6 +1,6 @@
 import type { Activation, ActivationRequest } from '../../schemas/activation.ts';
 import type { MessageInput } from '../../schemas/message.ts';
-import type { ActivationId } from '../../schemas/id.ts';
+import type { ActivationId, RunId } from '../../schemas/id.ts';
 import type { Outcome, Run } from '../../schemas/run.ts';
 import { Fault } from '../fault.ts';
 import type { Command, Outcomes, Rules } from './command.ts';
@@ -149,8 +149,8 @@ function nameMessages(turn: Turn, fresh: readonly MessageInput[], ours: readonly
 }
 
 /**
- * What a request's answers make of it: `continues` the open run that asked, `over` with the run that asked, or `apart`, for
- * the thread to do as with any other.
+ * What a request is to the runs that its answers and results are for: it `continues` the open one, is `over` with one that
+ * has ended, or stands `apart`, for the thread to do as with any other.
  */
 type Course = { readonly is: 'continues' | 'apart' } | { readonly is: 'over'; readonly run: EndedRun };
 
@@ -159,7 +159,7 @@ type EndedRun = Run & { readonly lastSeq: number; readonly outcome: Outcome };
 /**
  * A client that sends whole copies answers by its protocol's law before it may go on, so its answers never start another
  * run while questions are open. With nothing new to say it asks nothing: where questions are open it is told these, and
- * where its answers come late it gets what came of their questions.
+ * where its answers and results come late it gets what came of those that came before.
  */
 function courseOf(turn: Turn, command: Accept, said: ReturnType<typeof arrange>): Course {
   const { open } = turn.lane;
@@ -167,13 +167,14 @@ function courseOf(turn: Turn, command: Accept, said: ReturnType<typeof arrange>)
   const saysMore = said.fresh.some((message) => isOwnWord(turn, command.request, message));
   if (open !== undefined) {
     const own = asked.filter((ticket) => ticket.runId === open.runId);
-    if (own.length > 0 && !saysMore) return { is: 'continues' };
     const answersOpen = own.some((ticket) => ticket.closed === undefined);
     const isHeld = answersOpen || isHeldByQuestions(turn, open, command, { saysMore, base: said.base });
     if (isHeld && !isStopped(turn)) return { is: 'continues' };
   }
   if (saysMore) return { is: 'apart' };
-  const runs = asked.map((ticket) => turn.find('run', ticket.runId)).filter((run) => isEnded(run));
+  const told = [...asked.map(({ runId }) => runId), ...tookResults(turn, command.request, said.fresh)];
+  if (open !== undefined && told.includes(open.runId)) return { is: 'continues' };
+  const runs = told.map((runId) => turn.find('run', runId)).filter((run) => isEnded(run));
   const [last] = runs.toSorted((a, b) => b.lastSeq - a.lastSeq);
   return last === undefined ? { is: 'apart' } : { is: 'over', run: last };
 }
@@ -191,6 +192,22 @@ function isHeldByQuestions(
   const isWaiting = request.whenBusy === 'queue' || request.whenBusy === 'steer';
   if (saysMore || !isWaiting || base === 'root') return false;
   return base === undefined || turn.find('message', base.at)?.runId === open.runId;
+}
+
+/** The runs that took other results of calls than this copy has: a call has one, and its client has not heard of it. */
+function tookResults(turn: Turn, { messages }: ActivationRequest, fresh: readonly MessageInput[]): RunId[] {
+  return fresh.flatMap(({ toolCallId }) => {
+    const results = messages.filter((message) => message.toolCallId === toolCallId);
+    const caller = messages.find(({ toolCalls = [] }) => toolCalls.some((call) => call.id === toolCallId));
+    if (toolCallId === undefined || results.length > 1 || caller?.id === undefined) return [];
+    const known = findKnown(turn, caller.id, caller);
+    for (let id = known && turn.lane.headId; id !== undefined && id !== known?.id;) {
+      const message = turn.get('message', id);
+      if (message.toolCallId === toolCallId) return message.runId ?? [];
+      id = message.parentId;
+    }
+    return [];
+  });
 }
 
 function isEnded(run: Run | undefined): run is EndedRun {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { bob, LaneDriver } from '../../support/lane-driver.ts';
+import type { MessageInput } from '../../../schemas/message.ts';
+import { bob, failed, LaneDriver } from '../../support/lane-driver.ts';
 
 function left(...names: readonly string[]): { driver: LaneDriver; runId: string; calls: string[] } {
   const driver = new LaneDriver();
@@ -72,6 +73,42 @@ describe('a run that calls a tool of the client', () => {
     expect(driver.events('tool.result')).toHaveLength(1);
     expect(driver.history().filter((line) => line.startsWith('tool:'))).toEqual(['tool: Berlin']);
     expect(driver.get('activation', twice.activation.id).warnings).toEqual([expect.stringContaining(call)]);
+  });
+
+  describe('and whose client sends its whole copy', () => {
+    function copies(): { driver: LaneDriver; asked: MessageInput; answer: (text: string, id: string) => MessageInput } {
+      const { driver, calls } = left('locate');
+      const [id = ''] = calls;
+      const message = driver.all('message').find(({ role }) => role === 'assistant');
+      const call = { id, name: 'locate', args: '{}' };
+      return {
+        driver,
+        asked: { id: message?.id, role: 'assistant', parts: [], toolCalls: [call] },
+        answer: (text, as) => ({ id: as, role: 'tool', toolCallId: id, parts: [{ type: 'text', text }] }),
+      };
+    }
+
+    it('tells what came of the first result to who has another and has not heard of it', () => {
+      const { driver, asked, answer } = copies();
+      const first = driver.start({ messagesAre: 'whole', messages: [asked, answer('Berlin', 't-1')] });
+      const { runId } = first;
+      const second = driver.accept({ messagesAre: 'whole', messages: [asked, answer('Paris', 't-2')] });
+      expect(second).toMatchObject({ became: 'running', activation: { state: { is: 'attached', runId } } });
+      driver.settle(first.token);
+      const third = driver.accept({ messagesAre: 'whole', messages: [asked, answer('Rome', 't-3')] });
+      expect(third).toMatchObject({ became: 'answered', activation: { state: { runId } } });
+      expect(driver.all('run')).toHaveLength(2);
+      expect(driver.history().filter((line) => line.startsWith('tool:'))).toEqual(['tool: Berlin']);
+    });
+
+    it('runs again for who has heard of it', () => {
+      const { driver, asked, answer } = copies();
+      const messages = [asked, answer('Berlin', 't-1')];
+      driver.settle(driver.start({ messagesAre: 'whole', messages }).token, failed(false));
+      driver.settle(driver.start({ messagesAre: 'whole', messages }).token, failed(false));
+      driver.start({ messagesAre: 'whole', messages: [...messages, answer('Paris', 't-2')] });
+      expect(driver.all('run')).toHaveLength(4);
+    });
   });
 
   it('leaves out the result of a call that it never made, with a warning', () => {
