@@ -24,7 +24,10 @@ export class Viewers {
   leave(viewer: Looking, left: boolean): boolean {
     this.#live.delete(viewer);
     const { run } = viewer;
-    if (!left || run === undefined || this.isViewed(run)) return false;
+    if (run === undefined) return false;
+    // Whoever left it before, this one came to look.
+    this.#abandoned.delete(run);
+    if (!left || this.isViewed(run)) return false;
     this.#abandoned.add(run);
     const [oldest] = this.#abandoned;
     if (this.#abandoned.size > maxAbandoned && oldest !== undefined) this.#abandoned.delete(oldest);

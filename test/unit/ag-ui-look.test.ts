@@ -356,6 +356,27 @@ test('a run that somebody still looks at is not abandoned', async () => {
   expect((await events()).some((event) => event.type === 'run.stopping')).toBe(false);
 });
 
+test('a run is abandoned no more once somebody has looked at what it asks', async () => {
+  const step = deferred();
+  const { mailbox, seen, events } = await open(
+    scripted(async function* (_, context) {
+      yield* say(context, 'answer', 'one moment');
+      await step.promise;
+      await context.ask('q', { kind: 'approval', text: 'may I?' });
+    }),
+  );
+  await using server = await serve(mailbox);
+  await readUntil(await fetch(server.url('/scripted'), bodyOf('r1')), 'TEXT_MESSAGE_CONTENT');
+  await server.handled(1);
+  step.resolve();
+  await seen('run.waiting');
+  const asked = (await framesOf(await look(server, undefined, 't', '?protocolVersion=1.0'))).at(-1)?.event['outcome'];
+  await server.handled(2);
+  const next = await framesOf(await fetch(server.url('/scripted'), bodyOf('r2')));
+  expect(next.at(-1)?.event['outcome']).toEqual(asked);
+  expect((await events()).some((event) => event.type === 'run.stopping')).toBe(false);
+});
+
 test('where leaving means cancelling, a run ends after the grace unless somebody looks at it again', async () => {
   const { agent } = wordy(' second');
   const { mailbox, seen, events } = await open(agent);
