@@ -336,7 +336,11 @@ export class Streams {
     const { run, encoder, activation, plan } = viewer;
     const left = isGone && leavingCounts(exchange) && !encoder.hasEnded && !gateway.stopping.aborted;
     const isAbandoned = this.viewers.leave(viewer, left);
-    if (onDisconnect.is !== 'cancel' || run === undefined) return;
+    if (onDisconnect.is !== 'cancel') return;
+    if (run === undefined) {
+      if (left && activation !== undefined) this.#cancelUntaken(exchange, plan.threadId, activation.id, onDisconnect);
+      return;
+    }
     const of = this.#left.get(run) ?? { requests: new Map<ActivationId, () => void>(), stopGrace: () => undefined };
     of.stopGrace();
     if (!isAbandoned && !this.viewers.isViewed(run)) {
@@ -357,11 +361,31 @@ export class Streams {
     });
   }
 
-  #cancel({ principal, log }: Pick<Exchange, 'principal' | 'log'>, threadId: ThreadId, activation: ActivationId): void {
-    const caller = { ...principal, door: 'ag-ui', origin: 'user' } as const;
-    this.#options.gateway.runs.cancelActivation(caller, threadId, activation).catch((error: unknown) => {
-      log.warn({ threadId, activation, error }, 'a request that its client left could not be cancelled');
+  /** Its client has left before a run took the request. */
+  #cancelUntaken(
+    { principal, log }: Exchange,
+    threadId: ThreadId,
+    id: ActivationId,
+    { graceMs }: OnDisconnect & { is: 'cancel' },
+  ): void {
+    const { gateway, clock } = this.#options;
+    clock.at(clock.now() + graceMs, () => {
+      if (gateway.stopping.aborted || this.viewers.isAwaited(id)) return;
+      this.#cancel({ principal, log }, threadId, id);
     });
+  }
+
+  #cancel({ principal, log }: Pick<Exchange, 'principal' | 'log'>, threadId: ThreadId, id: ActivationId): void {
+    this.#cancelUnlessViewed(principal, threadId, id).catch((error: unknown) => {
+      log.warn({ threadId, activation: id, error }, 'a request that its client left could not be cancelled');
+    });
+  }
+
+  async #cancelUnlessViewed(principal: Exchange['principal'], threadId: ThreadId, id: ActivationId): Promise<void> {
+    const { gateway } = this.#options;
+    const state = (await gateway.findActivation(principal, threadId, id))?.state;
+    if (state !== undefined && 'runId' in state && this.viewers.isViewed(state.runId)) return;
+    await gateway.runs.cancelActivation({ ...principal, door: 'ag-ui', origin: 'user' }, threadId, id);
   }
 }
 

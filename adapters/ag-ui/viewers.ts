@@ -1,8 +1,10 @@
-import type { RunId } from '../../schemas/id.ts';
+import type { ActivationId, RunId } from '../../schemas/id.ts';
 
 /** Somebody who looks on; at which run may show only later. */
 interface Looking {
   readonly run: RunId | undefined;
+  /** Whose answer it waits for; undefined for those who only look on. */
+  readonly activation: { readonly id: ActivationId } | undefined;
 }
 
 /** So many abandoned runs are remembered; of older ones nobody comes to ask. */
@@ -46,6 +48,12 @@ export class Viewers {
 
   isViewed(run: RunId): boolean {
     for (const viewer of this.#live) if (viewer.run === run) return true;
+    return false;
+  }
+
+  /** Whether somebody waits for a request's own answer. */
+  isAwaited(activation: ActivationId): boolean {
+    for (const viewer of this.#live) if (viewer.activation?.id === activation) return true;
     return false;
   }
 }

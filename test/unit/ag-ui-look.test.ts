@@ -394,6 +394,24 @@ test('where leaving means cancelling, a run ends after the grace unless somebody
   expect(await seen('run.finished')).toMatchObject({ outcome: { type: 'cancelled' } });
 });
 
+test('where leaving means cancelling, a request that waits its turn ends too, unless its client comes back', async () => {
+  const { agent, go } = wordy(' second');
+  const { mailbox, seen, events } = await open(agent);
+  await using server = await serve(mailbox, { onDisconnect: { is: 'cancel', graceMs: 1000 } });
+  const first = framesOf(await fetch(server.url('/scripted'), bodyOf('r1')));
+  await seen('text.delta');
+  await readUntil(await fetch(server.url('/scripted'), bodyOf('r2')), 'RUN_STARTED');
+  const cut = await readUntil(await fetch(server.url('/scripted'), bodyOf('r3')), 'RUN_STARTED');
+  await server.handled(2);
+  const back = framesOf(await look(server, cut[0]?.id));
+  await server.clock.advance(1000);
+  expect(await seen('run.finished')).toMatchObject({ outcome: { type: 'cancelled' } });
+  go();
+  await first;
+  expect((await back).at(-1)?.event).toMatchObject({ runId: 'r3', outcome: { type: 'success' } });
+  expect((await events()).filter((event) => event.type === 'run.started')).toHaveLength(2);
+});
+
 test('where leaving means cancelling, who only looked on may be the last to leave', async () => {
   const { agent } = wordy(' second');
   const { mailbox, seen, events } = await open(agent);
