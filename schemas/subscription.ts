@@ -76,6 +76,33 @@ export const Subscription = SubscriptionRecord.extend({
 });
 export type Subscription = z.infer<typeof Subscription>;
 
+/** Names a subscription in its scope; opaque outside. */
+export const DeadWebhookId = z
+  .string()
+  .min(1)
+  .max(4096)
+  .regex(/^[A-Za-z0-9_-]+$/, 'is no webhook of this gateway');
+export type DeadWebhookId = z.infer<typeof DeadWebhookId>;
+
+/** A subscription that was given up, as anyone in its scope may see it: of its target the host alone, the rest may be a secret. */
+export const DeadWebhook = SubscriptionRecord.pick({
+  id: true,
+  runId: true,
+  threadId: true,
+  actor: true,
+  door: true,
+  filter: true,
+  createdAtMs: true,
+}).extend({
+  webhookId: DeadWebhookId,
+  host: z.string(),
+  /** The last failure, and how many there were in a row. */
+  fault: FaultRecord,
+  attempts: z.number().int(),
+  diedAtMs: z.number(),
+});
+export type DeadWebhook = z.infer<typeof DeadWebhook>;
+
 function hasNoCredentials(url: string): boolean {
   if (!URL.canParse(url)) return false;
   const { username, password } = new URL(url);

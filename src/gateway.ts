@@ -16,7 +16,14 @@ import type { Message, MessageInput } from '../schemas/message.ts';
 import type { Run } from '../schemas/run.ts';
 import type { RunEvent } from '../schemas/run-event.ts';
 import type { Standing } from '../schemas/standing.ts';
-import type { PushFilter, PushTarget, Subscription, SubscriptionId } from '../schemas/subscription.ts';
+import type {
+  DeadWebhook,
+  DeadWebhookId,
+  PushFilter,
+  PushTarget,
+  Subscription,
+  SubscriptionId,
+} from '../schemas/subscription.ts';
 import type { Thread } from '../schemas/thread.ts';
 import type { Answer, Ticket } from '../schemas/ticket.ts';
 import type { Attachment } from './attachment.ts';
@@ -221,6 +228,15 @@ export interface Subscriptions {
   list(caller: Principal, runId: RunId): Promise<readonly Subscription[]>;
   /** What is under way is broken off. Repeated, or without one, a no-op. @throws Fault `not-found` (no such run) */
   remove(caller: Principal, runId: RunId, id: SubscriptionId): Promise<void>;
+  /** Those that were given up, of all actors of the caller's scope; of the newest runs first. */
+  listDead(caller: Principal, page: PageRequest): Promise<Page<DeadWebhook>>;
+  /**
+   * Follows one that was given up again, from where it is; one that is followed is left alone.
+   * @throws Fault `not-found`, and what `create` says of its target
+   */
+  redrive(caller: Principal, webhookId: DeadWebhookId): Promise<void>;
+  /** Removes one that was given up. @throws Fault `not-found` */
+  discard(caller: Principal, webhookId: DeadWebhookId): Promise<void>;
 }
 
 /** A request to a subscription's target, as its door says it. */

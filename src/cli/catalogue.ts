@@ -1,5 +1,6 @@
 import { acp } from './acp.ts';
 import { deadLetters } from './dead-letters.ts';
+import { deadWebhooks } from './dead-webhooks.ts';
 import type { Catalogue } from './help.ts';
 import { queue } from './queue.ts';
 import { runs } from './runs.ts';
@@ -13,5 +14,5 @@ export const catalogue = {
   'A gateway': { serve, acp, doctor },
   'Work on a gateway': { send, runs, threads, interrupt },
   'Questions to people': { tickets, approve, deny, answer },
-  'What waits, and what failed': { queue, dead: deadLetters },
+  'What waits, and what failed': { queue, dead: deadLetters, webhooks: deadWebhooks },
 } satisfies Catalogue;

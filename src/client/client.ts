@@ -17,6 +17,7 @@ import type {
 import type { ActivationId, AgentId, MessageId, RunId, ThreadId, TicketId } from '../../schemas/id.ts';
 import type { Message } from '../../schemas/message.ts';
 import type { Run } from '../../schemas/run.ts';
+import type { DeadWebhook, DeadWebhookId } from '../../schemas/subscription.ts';
 import type { Thread } from '../../schemas/thread.ts';
 import type { Answer } from '../../schemas/ticket.ts';
 import { type Clock, systemClock } from '../clock.ts';
@@ -248,6 +249,20 @@ export class AnyportClient {
   /** Takes a dead run off the list of dead ones. */
   async discard(id: RunId): Promise<void> {
     await this.#send('DELETE', ['dead-letters', id]);
+  }
+
+  deadWebhooks(page: PageRequest = {}): Promise<Page<DeadWebhook>> {
+    return this.#get(['dead-webhooks'], { ...page });
+  }
+
+  /** Tells a webhook again, from where it was given up. One that is told already is left as it is. */
+  async redriveWebhook(id: DeadWebhookId): Promise<void> {
+    await this.#send('POST', ['dead-webhooks', id, 'redrive']);
+  }
+
+  /** Removes a webhook that was given up. */
+  async discardWebhook(id: DeadWebhookId): Promise<void> {
+    await this.#send('DELETE', ['dead-webhooks', id]);
   }
 
   #get<Reply>(path: readonly string[], query?: Query): Promise<Reply> {

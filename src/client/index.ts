@@ -18,6 +18,7 @@ export type { FaultCode } from '../../schemas/fault.ts';
 export type { Message } from '../../schemas/message.ts';
 export type { Run } from '../../schemas/run.ts';
 export type { RunEvent } from '../../schemas/run-event.ts';
+export type { DeadWebhook } from '../../schemas/subscription.ts';
 export type { Thread } from '../../schemas/thread.ts';
 export { Fault } from '../fault.ts';
 export type { Backoff } from './backoff.ts';

@@ -1,9 +1,17 @@
 import type { Door, Principal, RunId, ThreadKey } from '../../schemas/id.ts';
-import { PushTarget, type Subscription, type SubscriptionId } from '../../schemas/subscription.ts';
+import {
+  type DeadWebhook,
+  type DeadWebhookId,
+  PushTarget,
+  type Subscription,
+  type SubscriptionId,
+  type SubscriptionRecord,
+} from '../../schemas/subscription.ts';
 import { Fault } from '../fault.ts';
-import type { Caller, SubscriptionInput, Subscriptions } from '../gateway.ts';
+import type { Caller, Page, PageRequest, SubscriptionInput, Subscriptions } from '../gateway.ts';
 import { subscriptionKey } from '../lane/filing.ts';
 import { shown } from '../lane/subscriptions.ts';
+import { pageOf } from './lists.ts';
 import type { Outbox } from './outbox.ts';
 import type { Runner } from './runner.ts';
 import type { Store } from './store.ts';
@@ -76,6 +84,36 @@ export class MailboxSubscriptions implements Subscriptions {
     await this.#runner.turn(thread, { type: 'unsubscribe', id: key });
   }
 
+  listDead({ scope }: Principal, page: PageRequest): Promise<Page<DeadWebhook>> {
+    return pageOf(this.#store, { scope, kind: 'subscription', label: 'dead' }, page, showDead);
+  }
+
+  async redrive(caller: Principal, webhookId: DeadWebhookId): Promise<void> {
+    const { actor, door, runId, id, target, filter, codec, state } = (await this.#findBy(caller, webhookId)).record;
+    if (state.is === 'active') return;
+    // It is its maker's still, whoever redrives it.
+    const maker: Caller = { scope: caller.scope, actor, door, origin: 'agent' };
+    await this.create(maker, runId, { id, target, filter, codec });
+  }
+
+  async discard(caller: Principal, webhookId: DeadWebhookId): Promise<void> {
+    const { thread, record } = await this.#findBy(caller, webhookId);
+    if (record.state.is !== 'dead') throw notFound(webhookId);
+    await this.#runner.turn(thread, { type: 'unsubscribe', id: subscriptionKey(record) });
+  }
+
+  async #findBy(
+    { scope }: Principal,
+    webhookId: DeadWebhookId,
+  ): Promise<{ readonly thread: ThreadKey; readonly record: SubscriptionRecord }> {
+    const key = Buffer.from(webhookId, 'base64url').toString();
+    const [runId = ''] = key.split('/', 1);
+    const thread = await this.#store.locate(scope, 'run', runId);
+    const record = thread && (await this.#store.findRecord(thread, 'subscription', key));
+    if (thread === undefined || record === undefined) throw notFound(webhookId);
+    return { thread, record };
+  }
+
   #outboxFor(door: Door): Outbox {
     if (this.#outbox?.sendsFor(door) !== true) throw new Fault('unsupported', 'nothing is sent to webhooks from here');
     return this.#outbox;
@@ -101,6 +139,20 @@ export class MailboxSubscriptions implements Subscriptions {
     if (thread === undefined) throw new Fault('not-found', `no run has the id ${runId}`);
     return thread;
   }
+}
+
+/** Undefined where it is followed. */
+function showDead(record: SubscriptionRecord): DeadWebhook | undefined {
+  const { id, runId, threadId, actor, door, filter, createdAtMs, target, state } = record;
+  if (state.is !== 'dead') return undefined;
+  const { fault, attempts, atMs: diedAtMs } = state;
+  const webhookId = Buffer.from(subscriptionKey(record)).toString('base64url');
+  const { host } = new URL(target.url);
+  return { webhookId, id, runId, threadId, actor, door, filter, createdAtMs, host, fault, attempts, diedAtMs };
+}
+
+function notFound(webhookId: DeadWebhookId): Fault {
+  return new Fault('not-found', `no webhook has the id ${webhookId}`);
 }
 
 /** What doors hand over came from outside, and ends in headers. */

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { QueueEntry, RunReceipt, ShownTicket, ThreadStatus } from '../../schemas/control.ts';
 import type { Message } from '../../schemas/message.ts';
 import type { EventBody, RunEvent } from '../../schemas/run-event.ts';
@@ -389,6 +389,29 @@ describe('anyport dead', () => {
     expect(await terminal.run('dead', 'redrive', 'run_1')).toBe(0);
     expect(await terminal.run('dead', 'discard', 'run_1')).toBe(0);
     expect(terminal.out).toBe('run_2\nrun_1 discarded\n');
+  });
+});
+
+describe('anyport webhooks', () => {
+  it('lists, redrives and discards', async () => {
+    const fault = { code: 'upstream-failed', message: 'the receiver answered 500', retryable: true } as const;
+    const made = { id: 'hook', runId: 'run_1', threadId: 't', actor: 'ann', door: 'a2a', filter: 'status' } as const;
+    const ended = { host: 'hook.example', fault, attempts: 20, createdAtMs: 0, diedAtMs: 0 };
+    const redriveWebhook = vi.fn(async () => undefined);
+    const terminal = new FakeTerminal({
+      client: {
+        deadWebhooks: async () => ({ items: [{ ...made, ...ended, webhookId: 'cnVu' }] }),
+        redriveWebhook,
+        discardWebhook: async () => undefined,
+      },
+    });
+    expect(await terminal.run('webhooks', 'ls')).toBe(0);
+    expect(terminal.out).toMatch(/cnVu +run_1 +ann +hook\.example .*the receiver answered 500/);
+    terminal.out = '';
+    expect(await terminal.run('webhooks', 'redrive', 'a', 'b')).toBe(0);
+    expect(await terminal.run('webhooks', 'discard', 'c')).toBe(0);
+    expect(terminal.out).toBe('a redriven\nb redriven\nc discarded\n');
+    expect(redriveWebhook.mock.calls).toEqual([['a'], ['b']]);
   });
 });
 

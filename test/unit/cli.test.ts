@@ -9,7 +9,8 @@ function textOf(...args: string[]): string {
   return invocation.run === 'print' ? invocation.text : '';
 }
 
-const commands = 'serve, acp, doctor, send, runs, threads, interrupt, tickets, approve, deny, answer, queue, dead';
+const commands =
+  'serve, acp, doctor, send, runs, threads, interrupt, tickets, approve, deny, answer, queue, dead, webhooks';
 
 describe('a command line', () => {
   it('serves with what its flags say', () => {
@@ -91,6 +92,7 @@ describe('a command line', () => {
     ['answer a b --dismiss', { id: ['a', 'b'], answers: [{ type: 'dismiss' }] }],
     ['queue edit t a b c', { thread: 't', activation: 'a', text: ['b', 'c'] }],
     ['dead redrive r', { id: ['r'] }],
+    ['webhooks redrive w', { webhook: ['w'] }],
     ['interrupt t', { thread: 't' }],
   ])('asks a gateway: anyport %s', (line, ask) => {
     const defaults = { run: 'call', url: undefined, token: undefined, json: false };

@@ -1,5 +1,6 @@
 import { agentEndpoints } from './agents.ts';
 import { deadLetterEndpoints } from './dead-letters.ts';
+import { deadWebhookEndpoints } from './dead-webhooks.ts';
 import { documented } from './documentation.ts';
 import { eventEndpoints } from './events.ts';
 import { inputEndpoints } from './input.ts';
@@ -18,4 +19,5 @@ export const endpoints = documented([
   ...inputEndpoints,
   ...ticketEndpoints,
   ...deadLetterEndpoints,
+  ...deadWebhookEndpoints,
 ]);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ZodType } from 'zod';
 import type { ShownTicket } from '../../../schemas/control.ts';
 import type { Activated, RunContext } from '../../../src/agents/agent.ts';
@@ -412,6 +412,25 @@ describe('a dead letter', () => {
   });
 });
 
+describe('a dead webhook', () => {
+  it('is listed, redriven or discarded', async () => {
+    const { subscriptions } = fixture.mailbox;
+    const fault = { code: 'upstream-failed', message: 'the receiver answered 500', retryable: true } as const;
+    const made = { id: 'hook', runId: 'run_1', threadId: 't', actor: 'ann', door: 'a2a', filter: 'status' } as const;
+    const webhook = { ...made, webhookId: 'cnVu', host: 'h', fault, attempts: 20, createdAtMs: 0, diedAtMs: 1 };
+    using list = vi.spyOn(subscriptions, 'listDead').mockResolvedValue({ items: [webhook], next: 'more' });
+    using redrive = vi.spyOn(subscriptions, 'redrive').mockResolvedValue();
+    using discard = vi.spyOn(subscriptions, 'discard').mockResolvedValue();
+    const listed = await ask('GET /dead-webhooks?limit=1');
+    expect(listed).toMatchObject({ status: 200, body: { items: [webhook], next: 'more' } });
+    expect(list).toHaveBeenCalledWith(expect.anything(), { limit: 1 });
+    expect((await ask('POST /dead-webhooks/cnVu/redrive')).status).toBe(204);
+    expect((await ask('DELETE /dead-webhooks/cnVu')).status).toBe(204);
+    for (const spy of [redrive, discard]) expect(spy).toHaveBeenCalledWith(expect.anything(), 'cnVu');
+    expect(await ask('DELETE /dead-webhooks/a.b')).toMatchObject({ status: 400, body: { code: 'invalid-request' } });
+  });
+});
+
 describe('another scope', () => {
   it('has nothing of this one: its names answer as those of nothing', async () => {
     const { runId, threadId, activationId } = await run('ask');
@@ -419,7 +438,8 @@ describe('another scope', () => {
       'a question',
       async () => (await ask(`GET /tickets?runId=${runId}`)).body.items[0],
     );
-    const ids = { runId, threadId, activationId, ticketId, agentId: 'scripted' };
+    const webhookId = Buffer.from(`${runId}/ann/hook`).toString('base64url');
+    const ids = { runId, threadId, activationId, ticketId, webhookId, agentId: 'scripted' };
     const bodies: Record<string, object> = {
       patchThread: { title: 'mine' },
       forkThread: {},
@@ -428,7 +448,7 @@ describe('another scope', () => {
       sendInput: { text: 'a' },
       decideTicket: { answer: { type: 'approve' } },
     };
-    const named = endpoints.filter(({ path }) => /\{(run|thread|activation|ticket)Id\}/.test(path));
+    const named = endpoints.filter(({ path }) => /\{(run|thread|activation|ticket|webhook)Id\}/.test(path));
     expect(named.length).toBeGreaterThan(20);
     for (const { method, path, operationId } of named) {
       const withIds = (of: (name: keyof typeof ids) => string): string =>
@@ -444,7 +464,7 @@ describe('another scope', () => {
       expect(theirs, operationId).toBe(await asked((name) => `none-${name}`));
       expect(theirs, operationId).toMatch(/^404 /);
     }
-    for (const list of ['threads', 'runs', 'tickets', 'dead-letters']) {
+    for (const list of ['threads', 'runs', 'tickets', 'dead-letters', 'dead-webhooks']) {
       expect((await ask(`GET /${list}`, { as: 'eve' })).body, list).toEqual({ items: [] });
     }
     expect((await ask(`GET /runs?threadId=${at(threadId)}`, { as: 'eve' })).text).toBe(

@@ -133,6 +133,52 @@ test('a webhook that never accepts is given up, and can be seen, made again and 
   await fixture.mailbox.stop();
 });
 
+test('webhooks that were given up are listed to their scope, and redriven or discarded by whoever sees to them', async () => {
+  const clock = new ManualClock();
+  const hooks = new FakeWebhooks();
+  const gone = refusedWith(410, { final: true });
+  hooks.answers = [gone, gone, gone];
+  const fixture = await open(quick, { clock, push: hooks.ports() });
+  const { mailbox } = fixture;
+  const { subscriptions } = mailbox;
+  const { runId } = await fixture.submit('one');
+  const odd = { ...alice, actor: 'a/b%' };
+  const stranger = { scope: 'other', actor: 'alice' };
+  const listed = async () => (await subscriptions.listDead(odd, { limit: 10 })).items;
+  for (const actor of [alice.actor, odd.actor]) {
+    await subscriptions.create({ ...caller, actor }, runId, { ...hook, id: 'é/1' });
+  }
+  await clock.advance(100);
+  const all = await listed();
+  expect(all.map(({ actor }) => actor).toSorted()).toEqual(['a/b%', 'alice']);
+  expect(all[0]).toMatchObject({
+    id: 'é/1',
+    runId,
+    host: 'hook.example',
+    attempts: 1,
+    fault: { code: 'upstream-failed' },
+  });
+  expect(JSON.stringify(all)).not.toMatch(/the token|\/in/);
+  expect(await subscriptions.listDead(stranger, { limit: 10 })).toEqual({ items: [], next: undefined });
+  const [first, second] = all.map(({ webhookId }) => webhookId) as [string, string];
+  await expect(subscriptions.redrive(stranger, first)).rejects.toMatchObject({ code: 'not-found' });
+  await expect(subscriptions.discard(stranger, first)).rejects.toMatchObject({ code: 'not-found' });
+  await expect(subscriptions.redrive(odd, 'bm9uZQ')).rejects.toMatchObject({ code: 'not-found' });
+  await subscriptions.discard(odd, first);
+  await expect(subscriptions.discard(odd, first)).rejects.toMatchObject({ code: 'not-found' });
+  expect((await listed()).map(({ webhookId }) => webhookId)).toEqual([second]);
+  await subscriptions.redrive(odd, second);
+  await clock.advance(100);
+  // It was answered 410 once more.
+  expect((await listed()).map(({ webhookId }) => webhookId)).toEqual([second]);
+  await subscriptions.redrive(odd, second);
+  await clock.advance(100);
+  await over(fixture, runId);
+  expect(await listed()).toEqual([]);
+  expect(hooks.bodies.slice(3)).toEqual(statuses);
+  await mailbox.stop();
+});
+
 test('what cannot be told counts as a failure', async () => {
   const clock = new ManualClock();
   const hooks = new FakeWebhooks();
