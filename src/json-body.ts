@@ -43,3 +43,11 @@ export async function readBytes(request: IncomingMessage, maxBytes: number): Pro
   }
   return Buffer.concat(chunks, size);
 }
+
+/** Levels of objects and lists in what a caller sends. Everything that walks through it later may be recursive. */
+export const maxJsonDepth = 128;
+
+export function isTooDeep(value: unknown, levels = maxJsonDepth): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isTooDeep(inner, levels - 1));
+}

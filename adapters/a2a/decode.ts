@@ -11,6 +11,7 @@ import type { AgentCard } from '../../schemas/agent-card.ts';
 import type { JsonObject } from '../../schemas/json.ts';
 import type { MessageInput } from '../../schemas/message.ts';
 import type { Part } from '../../schemas/part.ts';
+import { isTooDeep, maxJsonDepth } from '../../src/json-body.ts';
 import { inputModesOf, outputModesOf } from './card.ts';
 import { type Violation, Violations } from './faults.ts';
 import { a2aKey } from './messages.ts';
@@ -38,7 +39,7 @@ const longestName = 512;
 
 /** @throws Violations with every field that is wrong; the SDK's error when the agent takes or gives no such content */
 export function decodeSend({ message, configuration, metadata }: SendMessageRequest, agent: AgentCard): Sent {
-  const found = violationsOf(message, configuration?.historyLength);
+  const found = [...violationsOf(message, configuration?.historyLength), ...tooDeep('metadata', metadata)];
   if (message === undefined || found.length > 0) throw new Violations(found);
   const acceptedModes = configuration?.acceptedOutputModes ?? [];
   checkModes(message.parts, acceptedModes, agent);
@@ -72,11 +73,18 @@ function violationsOf(message: WireMessage | undefined, historyLength: number | 
   }
   if (role !== Role.ROLE_USER) found.push({ field: 'message.role', description: 'must be ROLE_USER' });
   if (parts.length === 0) found.push({ field: 'message.parts', description: 'must hold at least one part' });
-  for (const [index, part] of parts.entries()) {
-    if (part.content !== undefined) continue;
-    found.push({ field: `message.parts[${index}]`, description: 'must hold text, raw, url or data' });
+  for (const [index, { content, metadata }] of parts.entries()) {
+    const field = `message.parts[${index}]`;
+    if (content === undefined) found.push({ field, description: 'must hold text, raw, url or data' });
+    if (content?.$case === 'data') found.push(...tooDeep(`${field}.data`, content.value));
+    found.push(...tooDeep(`${field}.metadata`, metadata));
   }
+  found.push(...tooDeep('message.metadata', message.metadata));
   return found;
+}
+
+function tooDeep(field: string, value: unknown): Violation[] {
+  return isTooDeep(value) ? [{ field, description: `is nested more than ${maxJsonDepth} levels deep` }] : [];
 }
 
 export function historyViolations(historyLength: number | undefined, field = 'historyLength'): Violation[] {

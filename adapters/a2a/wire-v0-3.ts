@@ -4,6 +4,7 @@
 import type { LegacyRestTransportHandler } from '@a2a-js/sdk/compat/v0_3/server';
 import * as z from 'zod';
 import { JsonObject } from '../../schemas/json.ts';
+import { isTooDeep, maxJsonDepth } from '../../src/json-body.ts';
 import { type Violation, Violations } from './faults.ts';
 
 type Operations = LegacyRestTransportHandler;
@@ -102,6 +103,8 @@ const SendRequest = fields({
   metadata,
 });
 
+const mostLevels = 2 * maxJsonDepth;
+
 const ConfigRequest = fields({ name: text, pushNotificationConfig: PushConfig });
 
 /** @throws Violations */
@@ -122,6 +125,10 @@ export function decodeConfig(body: object, taskId: string): LegacyConfig {
 }
 
 function decode<Value>(schema: z.ZodType<Value>, body: unknown): Value {
+  // What is in it is looked at later; here it must only be possible to walk through it.
+  if (isTooDeep(body, mostLevels)) {
+    throw new Violations([{ field: 'body', description: `is nested more than ${mostLevels} levels deep` }]);
+  }
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
   throw new Violations(parsed.error.issues.map(violationOf));

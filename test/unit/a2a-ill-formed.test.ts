@@ -51,6 +51,56 @@ it.each([
   expect(server.logged.filter(({ message: said }) => said.includes('failed'))).toEqual([]);
 });
 
+const nested = (levels: number): string => `${'{"a":'.repeat(levels)}0${'}'.repeat(levels)}`;
+
+it.each([
+  [
+    'message.parts[0].data',
+    (deep: string) => `{"message":{"messageId":"m","role":"ROLE_USER","parts":[{"data":${deep}}]}}`,
+  ],
+  [
+    'message.parts[0].metadata',
+    (deep: string) => `{"message":{"messageId":"m","role":"ROLE_USER","parts":[{"text":"x","metadata":${deep}}]}}`,
+  ],
+  [
+    'message.metadata',
+    (deep: string) => `{"message":{"messageId":"m","role":"ROLE_USER","parts":[{"text":"x"}],"metadata":${deep}}}`,
+  ],
+  [
+    'metadata',
+    (deep: string) => `{"message":{"messageId":"m","role":"ROLE_USER","parts":[{"text":"x"}]},"metadata":${deep}}`,
+  ],
+])('%s is refused when it is nested too deep', { tags: 'ill-formed-message-is-refused' }, async (field, params) => {
+  await using server = await serveA2a();
+  const send = async (levels: number) => {
+    const asked = `{"jsonrpc":"2.0","id":1,"method":"SendMessage","params":${params(nested(levels))}}`;
+    return (await rpc(server.url, asked)).body;
+  };
+  expect(await send(128)).toHaveProperty('result');
+  for (const levels of [129, 5000, 200_000]) {
+    const fieldViolations = [{ field, description: 'is nested more than 128 levels deep' }];
+    expect(await send(levels)).toMatchObject({ error: { code: -32602, data: [{}, { fieldViolations }] } });
+  }
+  expect(server.logged.filter(({ message: said }) => said.includes('failed'))).toEqual([]);
+});
+
+it('what is nested too deep is refused in 0.3 as well', { tags: 'ill-formed-message-is-refused' }, async () => {
+  await using server = await serveA2a();
+  const headers = { 'content-type': 'application/json', 'a2a-version': '0.3' };
+  for (const levels of [129, 5000, 200_000]) {
+    const part = `{"kind":"data","data":${nested(levels)}}`;
+    const params = `{"message":{"kind":"message","messageId":"m","role":"user","parts":[${part}]}}`;
+    const asked = `{"jsonrpc":"2.0","id":1,"method":"message/send","params":${params}}`;
+    expect((await rpc(server.url, asked, headers)).body).toMatchObject({ error: { code: -32602 } });
+    const content = `[{"data":{"data":${nested(levels)}}}]`;
+    const body = `{"message":{"messageId":"m","role":"ROLE_USER","content":${content}}}`;
+    const response = await fetch(`${server.url}/a2a/demo/v1/message:send`, { method: 'POST', headers, body });
+    expect({ levels, status: response.status }).toEqual({ levels, status: 400 });
+    await response.arrayBuffer();
+  }
+  expect(server.logged.filter(({ message: said }) => said.includes('failed'))).toEqual([]);
+});
+
 it('a body of HTTP+JSON that cannot be read is refused', async () => {
   await using server = await serveA2a();
   for (const params of requests) {

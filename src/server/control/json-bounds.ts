@@ -1,7 +1,5 @@
 import { Fault } from '../../fault.ts';
-
-/** Levels of objects and lists in a body. Everything that walks through one later may be recursive. */
-const maxDepth = 128;
+import { maxJsonDepth as maxDepth } from '../../json-body.ts';
 
 /** Values in a body, inner ones included: each wrong one costs more to refuse than it takes to send. */
 const maxValues = 100_000;
