@@ -17,16 +17,26 @@ const absolutePath = z
   .transform((path) => (path.length > 1 ? path.replace(/(?<![:/\\])[\\/]+$/, '') : path));
 
 const named = z.array(z.object({ name: z.string(), value: z.string() }));
-const McpServerV1 = z.union([
-  z.object({ type: z.literal(['http', 'sse']), name: z.string(), url: z.string(), headers: named }),
-  z.object({
-    type: z.literal('stdio').optional(),
-    name: z.string(),
-    command: z.string(),
-    args: z.array(z.string()),
-    env: named,
-  }),
-]);
+const McpServerV1 = z.discriminatedUnion(
+  'type',
+  [
+    z.object({ type: z.literal(['http', 'sse']), name: z.string(), url: z.string(), headers: named }),
+    z.object({
+      type: z.literal('stdio').optional(),
+      name: z.string(),
+      command: z.string(),
+      args: z.array(z.string()),
+      env: named,
+    }),
+  ],
+  {
+    error: ({ code, input }) => {
+      const { name, type } = (input ?? {}) as { readonly name?: unknown; readonly type?: unknown };
+      if (code !== 'invalid_union') return undefined;
+      return `the MCP server ${JSON.stringify(name)} has an unknown transport ${JSON.stringify(type)}`;
+    },
+  },
+);
 
 const mcpServers = z.array(McpServerV1).nullable();
 const additionalDirectories = z.array(absolutePath).nullish();

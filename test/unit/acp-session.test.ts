@@ -688,6 +688,21 @@ describe('MCP servers that a client brings', () => {
       expect(JSON.stringify(await store.findRecord(key, 'thread', ''))).not.toContain('secret');
     }));
 
+  it.each([
+    [
+      { type: 'acp', name: 'files', id: '1' },
+      'mcpServers[1].type: the MCP server "files" has an unknown transport "acp"',
+    ],
+    [{ name: 'files', args: [], env: [] }, 'mcpServers[1].command: Invalid input: expected string, received undefined'],
+    [{ type: 'http', name: 'files', url: 1, headers: [] }, 'mcpServers[1].url: Invalid input: expected string'],
+    [null, 'mcpServers[1]: Invalid input: expected object, received null'],
+  ])('that are none are refused with what is wrong: %j', (server, why) =>
+    withIde({}, async (ide) => {
+      const opened = ide.request('session/new', { cwd: '/', mcpServers: [stdio, server] } as never);
+      await expect(opened).rejects.toMatchObject({ code: -32602, message: expect.stringContaining(why) as string });
+    }),
+  );
+
   it('are refused by name where the agent uses none', async () => {
     await using gateway = await openAcp(
       scripted(async function* (_, context) {
