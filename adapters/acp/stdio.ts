@@ -1,6 +1,6 @@
 // One client over this process's own streams, as an IDE starts it.
 // https://agentclientprotocol.com/protocol/v1/transports#stdio
-import { PassThrough, type Readable, type Writable } from 'node:stream';
+import { finished, PassThrough, type Readable, type Writable } from 'node:stream';
 import type { Log } from '../../src/adapter.ts';
 import type { Clock } from '../../src/clock.ts';
 import { Bridge } from './bridge.ts';
@@ -71,6 +71,7 @@ async function untilDrained(
 ): Promise<void> {
   const held = input.pipe(new PassThrough(), { end: false });
   const served = serve(new LinesChannel({ input: held, output, clock }));
-  input.once('close', () => void served.drained(drainMs).then(() => held.end()));
+  // However it ends: a socket may break.
+  finished(input, { writable: false }, () => void served.drained(drainMs).then(() => held.end()));
   await served.whenClosed;
 }

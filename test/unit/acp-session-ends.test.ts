@@ -1,10 +1,13 @@
 import { getEventListeners } from 'node:events';
+import { PassThrough } from 'node:stream';
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { closeWith } from '../../adapters/acp/connection.ts';
+import { serveStdio } from '../../adapters/acp/stdio.ts';
+import { systemClock } from '../../src/clock.ts';
 import { deferred } from '../../src/deferred.ts';
 import { Fault } from '../../src/fault.ts';
-import { HeldChannel, settled } from '../support/acp-channel.ts';
+import { HeldChannel, KeptLog, settled } from '../support/acp-channel.ts';
 import { Ide } from '../support/acp-client.ts';
 import { openAcp } from '../support/acp-gateway.ts';
 import { say, scripted } from '../support/mailbox-fixture.ts';
@@ -318,6 +321,28 @@ describe('a load that its client cancels', () => {
     channel.hear({ ...load, id: 'again' });
     expect(await answerOf('again')).toMatchObject({ result: {} });
     expect(gateway.logged.filter(({ message }) => message === 'a request failed')).toEqual([]);
+  });
+});
+
+describe('a process that an editor started', () => {
+  it('ends when its input breaks, as it does when that ends, once what was asked is answered', async () => {
+    await using gateway = await openAcp();
+    const { mailbox } = gateway;
+    const [card] = mailbox.agents();
+    if (card === undefined) throw new Error('there is no agent');
+    const [input, output] = [new PassThrough(), new PassThrough()];
+    const who = { principal: ada, card, needsToken: false, whenBusy: 'queue' } as const;
+    const log = new KeptLog();
+    const served = serveStdio({ input, output, drainMs: 10_000, gateway: mailbox, clock: systemClock, log, ...who });
+    const messages = [
+      { jsonrpc: '2.0', id: 1, method: 'initialize', params: { protocolVersion: 1 } },
+      { jsonrpc: '2.0', id: 2, method: 'session/new', params: { cwd: '/', mcpServers: [] } },
+    ];
+    input.write(messages.map((message) => `${JSON.stringify(message)}\n`).join(''));
+    await until('the welcome', async () => output.readableLength > 0);
+    input.destroy(new Error('read ECONNRESET'));
+    await served;
+    expect(String(output.read())).toContain('"id":2,"result":{"sessionId"');
   });
 });
 
