@@ -90,7 +90,7 @@ export interface Store {
     after: string,
     limit: number,
   ): Promise<readonly Records[Kind][]>;
-  /** Committed events with numbers above `after`, ascending. Evicted ones are missing from the front. */
+  /** Committed events with numbers above `after`, ascending. Evicted ones are missing from the front, and from a page there. */
   readEvents(thread: ThreadKey, after: number, limit: number): Promise<readonly RunEvent[]>;
   /**
    * Records of a kind over a whole scope, or of one of its threads, newest first. Fewer than `limit`: there are no more.

@@ -86,10 +86,10 @@ async function readThread(store: StoreReader, thread: ThreadKey): Promise<Facts 
   const lane = await store.findLane(thread);
   if (lane === undefined) return undefined;
   const events: RunEvent[] = [];
-  for (;;) {
-    const page = await store.readEvents(thread, events.at(-1)?.seq ?? 0, pageSize);
+  // A page that begins where events are evicted may be short, and not be the last.
+  for (let page: readonly RunEvent[] | undefined; page?.length !== 0;) {
+    page = await store.readEvents(thread, events.at(-1)?.seq ?? 0, pageSize);
     events.push(...page);
-    if (page.length < pageSize) break;
   }
   return {
     lane,
