@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { MessageInput } from '../../../schemas/message.ts';
 import { agent, alice, assistant, bob, failed, LaneDriver, refusal, user } from '../../support/lane-driver.ts';
 
 function steered(...texts: readonly string[]): { driver: LaneDriver; token: string; runId: string; ids: string[] } {
@@ -89,11 +90,18 @@ describe('pending input', () => {
 
   it('is, of a whole copy, what the client says itself', () => {
     const driver = new LaneDriver();
-    const { token } = driver.start({ messages: [user('first', 'u1')], messagesAre: 'whole' });
+    const before = driver.start({ messages: [user('before', 'u0')], messagesAre: 'whole' });
+    const call = driver.callClient(before.token, 'locate');
+    driver.settle(before.token);
+    const { token } = driver.start({ messages: [user('first', 'u1')] });
     const seen = [user('first', 'u1'), assistant('half of an ans', 'a1')];
-    driver.accept({ messages: [...seen, user('second', 'u2')], messagesAre: 'whole', whenBusy: 'steer' });
-    expect(driver.do({ type: 'takeInput', token, key: 'input:1' }).messages).toMatchObject([{ id: 'u2' }]);
+    const result = (id: string, toolCallId: string): MessageInput => ({ id, role: 'tool', toolCallId, parts: [] });
+    const copy = [...seen, result('t1', 'the run’s own'), result('t2', call), user('second', 'u2')];
+    const { activation } = driver.accept({ messages: copy, messagesAre: 'whole', whenBusy: 'steer' });
+    const taken = driver.do({ type: 'takeInput', token, key: 'input:1' });
+    expect(taken.messages).toMatchObject([{ id: 't2' }, { id: 'u2' }]);
     expect(driver.find('message', 'a1')).toBeUndefined();
+    expect(driver.get('activation', activation.id).warnings).toEqual([]);
   });
 
   it('keeps its place before what was queued after it, however long the run took', () => {
