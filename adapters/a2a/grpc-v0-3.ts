@@ -56,7 +56,7 @@ function answer(method: keyof typeof unaries, { request, handler, call }: Taken<
   let isReached = false;
   const operate = (params: never): Promise<unknown> => {
     isReached = true;
-    return handler[unaries[method]](params, call);
+    return handler[unaries[method]](withoutZeros(params), call);
   };
   return new Promise((resolve, reject) => {
     serveBy(method, operate, wireOf(request), (error: unknown, response: unknown) => {
@@ -76,7 +76,17 @@ async function* follow(
     return [];
   });
   if (found === undefined) throw unreadable('request');
-  yield* handler[streams[method]](found.params, call);
+  yield* handler[streams[method]](withoutZeros(found.params), call);
+}
+
+/** A number that is not said is 0 there: the history is as long as it is. */
+function withoutZeros(params: { readonly historyLength?: number; readonly configuration?: object }): never {
+  const { historyLength, configuration, ...rest } = params;
+  return {
+    ...rest,
+    historyLength: historyLength === 0 ? undefined : historyLength,
+    configuration: configuration === undefined ? undefined : withoutZeros(configuration),
+  } as never;
 }
 
 /** What a stream of the SDK's writes until its source ends. */
