@@ -10,7 +10,7 @@ export interface WebSocketChannelOptions {
   /** Open. With `allowSynchronousEvents: false`: what follows from a message is done before the next one is looked at. */
   readonly socket: WebSocket;
   readonly clock: Clock;
-  /** The other side pings: nothing at all for so long means that it is gone. */
+  /** After half of it the other side is asked whether it is there: nothing at all for so long means that it is gone. */
   readonly silenceMs: number;
   /** The longest message that the other side takes: a longer one would be the end of the connection. Undefined: unknown. */
   readonly maxSentBytes?: number | undefined;
@@ -42,9 +42,11 @@ export class WebSocketChannel implements PausableChannel {
     socket.on('error', (error) => {
       broke = error;
     });
-    socket.on('ping', () => {
-      this.#heard();
-    });
+    for (const sign of ['ping', 'pong']) {
+      socket.on(sign, () => {
+        this.#heard();
+      });
+    }
     socket.on('message', (data) => {
       this.#heard();
       this.#take(data);
@@ -114,9 +116,16 @@ export class WebSocketChannel implements PausableChannel {
   }
 
   #heard(): void {
-    this.#cancelSilence?.();
-    this.#cancelSilence = this.#clock.at(this.#clock.now() + this.#silenceMs, () => {
-      this.#socket.terminate();
+    this.#afterSilence(() => {
+      this.#socket.ping();
+      this.#afterSilence(() => {
+        this.#socket.terminate();
+      });
     });
+  }
+
+  #afterSilence(act: () => void): void {
+    this.#cancelSilence?.();
+    this.#cancelSilence = this.#clock.at(this.#clock.now() + this.#silenceMs / 2, act);
   }
 }

@@ -182,7 +182,25 @@ describe('a connection to a gateway', () => {
     await heardPing;
     await clock.advance(900);
     expect(channel.room()).toBeUndefined();
-    await clock.advance(200);
+    sockets[0]?.pause();
+    await clock.advance(1000);
     await heard.end.promise;
+  });
+
+  it('over which nothing is said lives on while the gateway answers, however seldom that asks itself', async () => {
+    const { url, sockets } = await gateway(101);
+    const clock = new ManualClock();
+    const channel = await dialTo(url, undefined, { clock });
+    const heard = new Heard();
+    channel.open(heard);
+    for (let n = 0; n < 4; n++) {
+      const asked = once(sockets[0] as WebSocket, 'ping');
+      await clock.advance(600);
+      await asked;
+      // It comes behind the pong.
+      sockets[0]?.send(JSON.stringify(n));
+      await until('it', async () => heard.messages.length > n);
+    }
+    await channel.close();
   });
 });
