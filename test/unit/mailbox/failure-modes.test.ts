@@ -141,7 +141,8 @@ test(
       else await context.ask('ok', { kind: 'approval', text: 'May I?' });
       yield* say(context, `after ${context.attempt}`, `end of ${context.attempt}`);
     });
-    const first = await open(agent, { store });
+    // It has no room for the attempt that is the other's.
+    const first = await open(agent, { store, limits: { maxRunning: 1 } });
     const { runId } = await first.submit('one');
     await first.seen('text.ended');
     const second = await open(agent, { store });

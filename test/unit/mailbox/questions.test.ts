@@ -5,6 +5,7 @@ import { deferred } from '../../../src/deferred.ts';
 import { readPath } from '../../../src/mailbox/views.ts';
 import { MemoryStore } from '../../../src/stores/memory-store.ts';
 import { systemClock } from '../../../src/clock.ts';
+import { mortal } from '../../support/crashing-store.ts';
 import { caller, open, say, scripted } from '../../support/mailbox-fixture.ts';
 
 const asking = scripted(async function* (_, context) {
@@ -128,10 +129,12 @@ test(
       const [decision] = await context.ask('ok', { kind: 'approval', text: 'May I?' });
       yield* say(context, 'after', decision?.how ?? '');
     });
-    const first = await open(agent, { store });
+    const dying = mortal(store);
+    const first = await open(agent, { store: dying.store });
     await first.submit('one');
     const opened = await first.seen('ticket.opened');
     await first.seen('run.waiting');
+    dying.kill();
     const second = await open(agent, { store });
     const ticketId = opened.type === 'ticket.opened' ? opened.ticket.id : '';
     await second.mailbox.tickets.decide(caller, ticketId, { answer: { type: 'approve' } });
@@ -153,10 +156,12 @@ test('an effect that was started and not ended is in doubt after a restart', asy
     });
     yield* say(context, 'a', result);
   });
-  const first = await open(agent, { store });
+  const dying = mortal(store);
+  const first = await open(agent, { store: dying.store });
   await first.submit('one');
   await first.seen('run.started');
   while (effects === 0) await new Promise(setImmediate);
+  dying.kill();
   const second = await open(agent, { store });
   const opened = await second.seen('ticket.opened');
   expect(effects).toBe(1);

@@ -5,6 +5,7 @@ import { deferred } from '../../../src/deferred.ts';
 import type { Activated } from '../../../src/agents/agent.ts';
 import { MemoryStore } from '../../../src/stores/memory-store.ts';
 import { checkStore } from '../../support/checker.ts';
+import { mortal } from '../../support/crashing-store.ts';
 import { alice, caller, open, say, scripted, type Script, submission } from '../../support/mailbox-fixture.ts';
 import { until } from '../../support/until.ts';
 
@@ -20,8 +21,11 @@ test(
   async () => {
     const store = new MemoryStore({ clock: systemClock });
     const dead = Array.from({ length: 70 }, (_, index) => `a${index}`);
-    const first = await open(hanging, { store, limits: { maxRunning: dead.length } });
+    const dying = mortal(store);
+    const first = await open(hanging, { store: dying.store, limits: { maxRunning: dead.length } });
     for (const threadId of [...dead, 'queued']) await first.submit('one', { threadId });
+    await until('its claims', async () => (await store.held(undefined, 100)).length === dead.length);
+    dying.kill();
     const attempts: string[] = [];
     const recovered = deferred();
     const agent = scripted(async function* (activation, context) {
@@ -38,9 +42,12 @@ test(
 
 test('more threads than fit on a page are all recovered', { tags: 'recovery-reaches-every-thread' }, async () => {
   const store = new MemoryStore({ clock: systemClock });
-  const first = await open(hanging, { store });
+  const dying = mortal(store);
+  const first = await open(hanging, { store: dying.store });
   const names = Array.from({ length: 150 }, (_, index) => `t${index}`);
   await Promise.all(names.map((threadId) => first.submit('one', { threadId })));
+  await until('its claims', async () => (await store.held(undefined, 200)).length === names.length);
+  dying.kill();
   const agent = scripted(async function* (_, context) {
     yield* say(context, 'a', 'done');
     await Promise.resolve();
@@ -51,9 +58,11 @@ test('more threads than fit on a page are all recovered', { tags: 'recovery-reac
 
 test('a run whose agent is gone fails, and keeps what it had written', async () => {
   const store = new MemoryStore({ clock: systemClock });
-  const first = await open(hanging, { store });
+  const dying = mortal(store);
+  const first = await open(hanging, { store: dying.store });
   await first.submit('one');
   await first.seen('text.ended');
+  dying.kill();
   const other = scripted(hang, { id: 'another' });
   const { seen } = await open(other, { store });
   expect(await seen('run.finished')).toMatchObject({ outcome: { fault: { code: 'agent-not-found' } } });
@@ -74,7 +83,8 @@ test(
       yield* say(context, 'a', 'took it');
       if (context.attempt === 1) await new Promise(() => undefined);
     });
-    const first = await open(agent, { store });
+    const dying = mortal(store);
+    const first = await open(agent, { store: dying.store });
     const context = (value: string): { context: { description: string; value: string }[] } => ({
       context: [{ description: 'which', value }],
     });
@@ -82,6 +92,7 @@ test(
     await first.submit('two', { ...context('second'), whenBusy: 'steer' });
     gate.resolve();
     await first.seen('text.ended');
+    dying.kill();
     const second = await open(agent, { store });
     await second.seen('run.finished');
     expect(told).toHaveLength(2);
@@ -150,8 +161,10 @@ test('an agent that cannot be run again may end its turn while the process stops
 
 test('a process that stops while it starts leaves the rest to the next', async () => {
   const store = new MemoryStore({ clock: systemClock });
-  const first = await open(hanging, { store });
+  const dying = mortal(store);
+  const first = await open(hanging, { store: dying.store });
   for (let index = 0; index < 70; index++) await first.submit('one', { threadId: `t${index}` });
+  dying.kill();
   const { mailbox } = await open(hanging, { store, limits: { shutdownGraceMs: 0 } });
   await mailbox.stop();
   expect(await until('a claim', () => store.held(undefined, 100))).toEqual([]);

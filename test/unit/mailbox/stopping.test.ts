@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { deferred } from '../../../src/deferred.ts';
 import { MemoryStore } from '../../../src/stores/memory-store.ts';
+import { mortal } from '../../support/crashing-store.ts';
 import { caller, open, say, scripted } from '../../support/mailbox-fixture.ts';
 import { until } from '../../support/until.ts';
 
@@ -196,9 +197,11 @@ test(
         },
         { recovery },
       );
-      const first = await open(agent, { store });
+      const dying = mortal(store);
+      const first = await open(agent, { store: dying.store });
       await first.submit('one');
       await first.seen('text.ended');
+      dying.kill();
       const second = await open(agent, { store });
       const finished = await second.seen('run.finished');
       const outcome = finished.type === 'run.finished' ? finished.outcome.type : '';
