@@ -1,4 +1,4 @@
-// A program works through the control API: it steers a turn, edits what waits, and answers a question.
+// A program works through the control API: it steers a turn and ends it, edits what waits, and answers a question.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,18 +14,18 @@ const gateway = spawn(process.execPath, [main, 'serve', '--port', '0', '--store'
 const [line] = (await once(createInterface({ input: gateway.stdout }), 'line')) as [string];
 const anyport = new AnyportClient({ url: line.replace('listening on ', '') });
 
-async function follow(runId: string, seen: (event: RunEvent) => Promise<void> | void): Promise<string> {
+async function follow(runId: string, seen: (event: RunEvent, text: string) => Promise<void>): Promise<string> {
   let text = '';
   for await (const { event } of anyport.follow({ runId })) {
     if (event.type === 'text.delta') text += event.delta;
-    await seen(event);
+    await seen(event, text);
   }
   return text;
 }
 
 try {
   const threadId = 'a-conversation';
-  const slow = await anyport.submit({ threadId, text: '/steer 4' });
+  const slow = await anyport.submit({ threadId, text: '/steer 10000' });
   const queued = await anyport.submit({ threadId, text: 'the wrong words' });
   assert.equal(queued.became, 'queued');
   const [entry] = await anyport.queue(threadId);
@@ -35,7 +35,10 @@ try {
     messages: [{ role: 'user', parts: [{ type: 'text', text: '/approve' }] }],
   });
   await anyport.submit({ threadId, text: 'faster', whenBusy: 'steer' });
-  assert.match(await follow(slow.runId, () => undefined), /I took “faster”/);
+  const steered = await follow(slow.runId, async (event, text) => {
+    if (event.type === 'text.ended' && text.includes('I took “faster”')) await anyport.cancelRun(slow.runId);
+  });
+  assert.match(steered, /I took “faster”/);
   console.log('steered, and edited what waits');
 
   const answer = await follow(queued.runId, async (event) => {
