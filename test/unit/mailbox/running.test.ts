@@ -199,3 +199,16 @@ test('two scopes with the same names are strangers', { tags: 'any-name-is-safe' 
   const follow = mailbox.follow(bob, 't', 0, new AbortController().signal)[Symbol.asyncIterator]();
   await expect(follow.next()).rejects.toMatchObject({ code: 'not-found' });
 });
+
+test('a slot that becomes free is given to what waits for one, without a look at the clock', async () => {
+  const gate = deferred();
+  const agent = scripted(async function* (_, context) {
+    await gate.promise;
+    yield* say(context, 'a', 'done');
+  });
+  const { submit, seen } = await open(agent, { limits: { maxRunning: 1, wakeFallbackMs: 3_600_000 } });
+  const threads = ['a', 'b', 'c', 'd'];
+  for (const threadId of threads) await submit('one', { threadId });
+  gate.resolve();
+  for (const threadId of threads) expect(await seen('run.finished', 1, threadId)).toMatchObject({ threadId });
+});
