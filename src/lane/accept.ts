@@ -168,8 +168,8 @@ function courseOf(turn: Turn, command: Accept, said: ReturnType<typeof arrange>)
   if (open !== undefined) {
     const own = asked.filter((ticket) => ticket.runId === open.runId);
     const answersOpen = own.some((ticket) => ticket.closed === undefined);
-    const isHeld = answersOpen || isHeldByQuestions(turn, open, command, { saysMore, base: said.base });
-    if (isHeld && !isStopped(turn)) return { is: 'continues' };
+    const isMeant = answersOpen || meansOpen(turn, open, command, { saysMore, base: said.base });
+    if (isMeant && !isStopped(turn)) return { is: 'continues' };
   }
   if (saysMore) return { is: 'apart' };
   const told = [...asked.map(({ runId }) => runId), ...tookResults(turn, command.request, said.fresh)];
@@ -179,19 +179,25 @@ function courseOf(turn: Turn, command: Accept, said: ReturnType<typeof arrange>)
   return last === undefined ? { is: 'apart' } : { is: 'over', run: last };
 }
 
-/** Whether a whole copy can make nothing of the thread but what is asked already. */
-function isHeldByQuestions(
+/**
+ * Whether a whole copy can only mean the open run: it has to answer what is asked first, or has nothing to say but what that
+ * run was asked, as when a page is cut off and makes its request again. While its run goes on, asking again is a wish.
+ */
+function meansOpen(
   turn: Turn,
   open: OpenRun,
-  { decisions, request }: Accept,
+  { decisions, request, agent }: Accept,
   said: { readonly saysMore: boolean; readonly base: Base },
 ): boolean {
-  if (open.tickets.length === 0 || request.messagesAre !== 'whole') return false;
-  if (decisions.length > 0) return true;
+  const { whenBusy, messagesAre, actor, door } = request;
+  if (messagesAre !== 'whole') return false;
+  const isAsking = open.tickets.length > 0;
+  if (isAsking && decisions.length > 0) return true;
   const { saysMore, base } = said;
-  const isWaiting = request.whenBusy === 'queue' || request.whenBusy === 'steer';
-  if (saysMore || !isWaiting || base === 'root') return false;
-  return base === undefined || turn.find('message', base.at)?.runId === open.runId;
+  const isWaiting = whenBusy === 'queue' || whenBusy === 'steer';
+  if (saysMore || base === 'root' || !isWaiting || open.agentId !== agent.id) return false;
+  if (base === undefined) return isAsking || (open.actor === actor && open.door === door);
+  return isAsking && turn.find('message', base.at)?.runId === open.runId;
 }
 
 /** The runs that took other results of calls than this copy has: a call has one, and its client has not heard of it. */

@@ -189,6 +189,25 @@ test('a request that is made again under another name, when its run waits, is as
   expect((await mailbox.runs.list(alice, {}, { limit: 10 })).items).toHaveLength(1);
 });
 
+test('a request that is made again under another name, with what was shown before a cut, goes on with its run', async () => {
+  const { agent, go } = wordy(' second');
+  const { mailbox } = await open(agent);
+  await using server = await serve(mailbox);
+  const user = { id: 'm-r1', role: 'user', content: 'r1' };
+  const cut = await readUntil(
+    await fetch(server.url('/scripted'), bodyOf('r1', 't', { messages: [user] })),
+    'TEXT_MESSAGE_CONTENT',
+  );
+  await server.handled(1);
+  const id = cut.at(-1)?.event['messageId'];
+  const messages = [user, { id, role: 'assistant', content: 'fir' }];
+  const again = await fetch(server.url('/scripted'), bodyOf('r2', 't', { messages }));
+  go();
+  const { messages: shown } = await readStream('1.x', await again.text(), { threadId: 't', runId: 'r2', messages });
+  expect(shown.map(({ content }) => content)).toEqual(['r1', 'first second']);
+  expect((await mailbox.runs.list(alice, {}, { limit: 10 })).items).toHaveLength(1);
+});
+
 test('an answer that comes when its question is over shows what came of it, the same each time', async () => {
   const { mailbox } = await open(asking);
   await using server = await serve(mailbox);

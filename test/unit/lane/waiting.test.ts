@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { MessageInput } from '../../../schemas/message.ts';
 import type { Outcomes } from '../../../src/lane/command.ts';
-import { agent, alice, assistant, failed, LaneDriver, user } from '../../support/lane-driver.ts';
+import { agent, alice, assistant, bob, failed, LaneDriver, user } from '../../support/lane-driver.ts';
 
 describe('a run that waits', () => {
   it('says so once, and answers the requests that a question ends', () => {
@@ -346,6 +346,31 @@ describe('a request that answers questions', () => {
       }
     },
   );
+
+  it('with nothing to say follows the run that goes on, unless it is another’s, or asks again', () => {
+    const said = [user('hello', 'm-1')];
+    const copy = [...said, assistant('on my w', 'i-1')];
+    const driver = new LaneDriver();
+    const { token, runId } = driver.start({ key: 'first', messagesAre: 'whole', messages: said });
+    driver.say(token, 'on my way', 'i-1');
+    const again = driver.accept({ messagesAre: 'whole', messages: copy });
+    expect(again).toMatchObject({
+      became: 'running',
+      activation: { state: { is: 'attached', runId }, messageIds: [] },
+    });
+    const others = [
+      { by: bob },
+      { agent: { ...agent, id: 'other' } },
+      { messages: said },
+      { whenBusy: 'interrupt' },
+    ] as const;
+    for (const other of others) {
+      const apart = driver.accept({ messagesAre: 'whole', messages: copy, ...other });
+      expect(apart.activation.received.runId).not.toBe(runId);
+    }
+    driver.settle(token);
+    expect(driver.get('run', runId).activations).toEqual(['ag-ui:first', again.activation.id]);
+  });
 
   it('asks again what an earlier run was asked, behind open questions: it waits for them', () => {
     const driver = new LaneDriver();
