@@ -64,7 +64,8 @@ function decodeData(part: Part, index: number, tickets: readonly ShownTicket[]):
     const decisionId = said.success ? said.data.decisionId : undefined;
     return { ticketId, answer, ...(decisionId === undefined ? {} : { decisionId }) };
   }
-  if (named !== undefined) {
+  // Where nothing is asked, it may be a name of the caller's own.
+  if (named !== undefined && tickets.length > 0) {
     throw new Fault('invalid-request', `${path} answers with approved, optionId, value, dismissed or answer`, { path });
   }
   // The data itself, for a form that is the only question.

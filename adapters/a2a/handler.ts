@@ -282,7 +282,14 @@ export class Handler implements A2ARequestHandler {
     }
     const { decisions, rest } = reply;
     const open = decisions.map(({ ticketId }) => tickets.find((one) => one.id === ticketId));
-    if (open.every((ticket) => ticket === undefined)) return this.#repeatAnswers(call, run.id, decisions);
+    if (open.every((ticket) => ticket === undefined)) {
+      const repeated = await this.#repeatAnswers(call, run.id, decisions);
+      if (repeated === undefined && tickets.length > 0) {
+        const asked = decisions.map(({ ticketId }) => ticketId).join(' or ');
+        throw new Fault('invalid-answer', `the task asked no ${asked}`, { path: 'message.parts' });
+      }
+      return repeated;
+    }
     if (call.caller.origin === 'agent' && open.some((ticket) => ticket?.mayDecide === 'person')) {
       throw new Fault('forbidden', 'only a person may answer this, and callers of A2A count as agents here');
     }
@@ -296,12 +303,20 @@ export class Handler implements A2ARequestHandler {
     return { is: 'accepted', receipt };
   }
 
-  /** Answers to questions that are closed: the same ones again change nothing, others are refused. */
-  async #repeatAnswers({ caller }: Call, runId: RunId, decisions: readonly TicketAnswer[]): Promise<Placed> {
+  /**
+   * Answers to questions that are closed: the same ones again change nothing, others are refused. Undefined: nobody asked
+   * such a question.
+   */
+  async #repeatAnswers(
+    { caller }: Call,
+    runId: RunId,
+    decisions: readonly TicketAnswer[],
+  ): Promise<Placed | undefined> {
     const { tickets } = this.#options.gateway;
-    for (const { ticketId, answer, decisionId } of decisions) {
-      const ticket = await tickets.find(caller, ticketId);
-      if (ticket?.runId !== runId) {
+    const asked = await Promise.all(decisions.map(({ ticketId }) => tickets.find(caller, ticketId)));
+    if (asked.every((ticket) => ticket === undefined)) return undefined;
+    for (const [index, { ticketId, answer, decisionId }] of decisions.entries()) {
+      if (asked[index]?.runId !== runId) {
         throw new Fault('invalid-answer', `the task asked no ${ticketId}`, { path: 'message.parts' });
       }
       await tickets.decide(caller, ticketId, { answer, decisionId });

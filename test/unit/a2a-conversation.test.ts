@@ -158,6 +158,30 @@ describe('a follow-up', () => {
     ]);
   });
 
+  it.each([
+    { ticketId: 'JIRA-1', summary: 'it is broken' },
+    { ticketId: 'JIRA-1', value: 5 },
+  ])('of data that is named like an answer is data, where nothing is asked: %o', async (data) => {
+    const gate = deferred<number>();
+    const told: unknown[] = [];
+    const curious = scripted(
+      async function* ({ messages }, context) {
+        told.push(...messages.flatMap(({ parts }) => parts));
+        await context.once('gate', () => gate.promise);
+        yield* say(context, `answer-${context.attempt}`, 'noted');
+      },
+      { id: 'curious' },
+    );
+    await using server = await serveA2a({}, [curious]);
+    const client = await connect(server.url, 'JSONRPC', 'ada', 'curious');
+    const task = await sendTask(client, message('begin', { returnImmediately: true }));
+    const followUp = sendTask(client, message('', { taskId: task.id, data }));
+    await until('it to be there', async () => (await client.getTask(get(task.id))).history.length === 2);
+    gate.resolve(1);
+    expect((await followUp).status?.state).toBe(TASK_STATE_COMPLETED);
+    expect(told).toContainEqual(expect.objectContaining({ type: 'data', json: data }));
+  });
+
   it('that a turn does not take continues its task', async () => {
     const deaf = scripted(
       async function* (activation, context) {
