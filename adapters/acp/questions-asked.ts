@@ -64,13 +64,22 @@ export class QuestionsAsked {
     }
   }
 
-  /** Somebody answered it, or nobody will. */
-  close(id: TicketId): void {
+  /** Somebody answered it, or nobody will. Whether it was open here. */
+  close(id: TicketId): boolean {
     const question = this.#open.get(id);
-    if (question === undefined) return;
+    if (question === undefined) return false;
     this.#open.delete(id);
     question.over.abort();
-    const closing = question.asked?.closing;
+    this.#tellClosed(question.asked);
+    return true;
+  }
+
+  /** Its client may have been asked it on an earlier connection; of what it was not asked it heeds nothing. */
+  closedBefore(ticket: Asked): void {
+    this.#tellClosed(this.#parts.encode(ticket, undefined));
+  }
+
+  #tellClosed({ closing }: Pick<AskedQuestion, 'closing'> = {}): void {
     if (closing !== undefined) this.#parts.peer.notify(closing.method, closing.params);
   }
 

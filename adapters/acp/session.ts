@@ -241,8 +241,7 @@ export class Session {
         if (isNew && !closed.has(event.ticket.id)) this.#questions.add(event.ticket);
         return undefined;
       case 'ticket.closed':
-        this.#questions.close(event.ticketId);
-        return this.#tellIfStuck();
+        return this.#closed(event.ticketId);
       case 'run.waiting':
         if (isNew) this.#waits = true;
         return this.#tellIfStuck();
@@ -258,6 +257,14 @@ export class Session {
       default:
         return undefined;
     }
+  }
+
+  async #closed(id: TicketId): Promise<void> {
+    const { gateway, caller, client } = this.#parts;
+    const wasOpen = this.#questions.close(id);
+    const ticket = wasOpen || !client.opensUrls ? undefined : await gateway.tickets.find(caller, id);
+    if (ticket !== undefined) this.#questions.closedBefore(ticket);
+    await this.#tellIfStuck();
   }
 
   /** What its thread waits for as it is attached: that is asked again. */

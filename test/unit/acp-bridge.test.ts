@@ -434,6 +434,34 @@ describe('a question', () => {
     }
   });
 
+  it('that leads elsewhere and is over while the link is down is told to be', async () => {
+    const signingIn = scripted(async function* (_, context) {
+      const question = { kind: 'sign-in', text: 'Sign in', subject: 'https://example.test/sign-in' } as const;
+      const [decision] = await context.ask('account', question);
+      yield* say(context, 'a', `it was ${decision?.how}`);
+    });
+    const options: IdeOptions = {
+      capabilities: { elicitation: { url: {} } },
+      onElicitation: () => ({ action: 'accept' }),
+    };
+    await withBridge(
+      options,
+      async ({ ide, link, session, gateway }) => {
+        const ended = ide.prompt(session, 'go');
+        await ide.seen('the page', () =>
+          link.carried.some(({ to, message }) => to === 'gateway' && 'result' in message),
+        );
+        const ticket = await ticketOf(gateway);
+        link.goDown();
+        await gateway.mailbox.tickets.decide(person, ticket, { answer: { type: 'dismiss' } });
+        link.comeBack();
+        expect(await ended).toBe('end_turn');
+        expect([ide.elicitations.length, ide.completed]).toEqual([1, [ticket]]);
+      },
+      signingIn,
+    );
+  });
+
   it('of a session that is removed while the link is down is withdrawn', async () => {
     const { options, withdrawn } = answering();
     await withBridge(options, async ({ ide, link, session, gateway }) => {
