@@ -74,11 +74,11 @@ export function accept(turn: Turn, command: Accept, rules: Rules, isNew: boolean
   }
 }
 
-/** The run that waits to start and that the request is for: it says more of what that run is to do. */
+/** The run of the same actor that waits to start and that the request is for: it says more of what that run is to do. */
 function findJoined({ lane }: Turn, { request, agent }: Accept): QueuedRun | undefined {
-  const { whenBusy, bound, messagesAre, base } = request;
+  const { actor, whenBusy, bound, messagesAre, base } = request;
   if (whenBusy !== 'steer' || messagesAre !== 'new' || base !== undefined) return undefined;
-  return lane.queue.find((run) => run.runId === bound && run.agentId === agent.id);
+  return lane.queue.find((run) => run.runId === bound && run.agentId === agent.id && run.actor === actor);
 }
 
 function repeated(turn: Turn, activation: Activation, digest: string): Accepted {

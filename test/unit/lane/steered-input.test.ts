@@ -199,6 +199,8 @@ describe('bound input', () => {
     expect(driver.get('run', runId).activations).toEqual([queued.activation.id, said.activation.id]);
     expect(driver.stateOf(other.activation)).toBe('queued');
     expect(refusal(() => driver.accept({ ...more, bound: 'run-0', expectedRunId: 'run-0' }))).toBe('run-conflict');
+    const third = other.activation.received.runId;
+    expect(refusal(() => driver.accept({ ...more, bound: third, expectedRunId: third, by: bob }))).toBe('run-conflict');
   });
 
   it('leaves a run that has not begun without ending it', () => {
