@@ -81,7 +81,8 @@ export function decodeRequest(method: string, said: unknown, card: AgentCard): O
     }
     case 'session/list': {
       const { cwd, cursor } = parse(params.list, said ?? {});
-      return { do: 'list', cwd: cwd ?? undefined, cursor: cursor ?? undefined };
+      // Where strings have no null, the empty one is none.
+      return { do: 'list', cwd: cwd ?? undefined, cursor: cursor || undefined };
     }
     case 'session/close':
       return { do: 'close', ...parse(params.session, said) };

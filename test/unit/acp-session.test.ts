@@ -574,6 +574,8 @@ describe('a session', () => {
       expect(page.sessions.length).toBeLessThanOrEqual(50);
     } while (cursor);
     expect(listed.toSorted()).toEqual(made.toSorted());
+    const first = await ide.agent.request('session/list', { cursor: '' });
+    expect(first.sessions.map(({ sessionId }) => sessionId)).toEqual(listed.slice(0, 50));
   });
 
   it('is listed where it is at home, and one of another door wherever it is looked for', async () => {
