@@ -348,6 +348,20 @@ test.each<[string, unknown]>([
   expect((await events()).slice(3).map(({ type }) => type)).toEqual(['text.started', 'run.finished']);
 });
 
+test.each<[string, object]>([
+  ['its subagent', { subagentId: 'sub' }],
+  ['metadata', { metadata: { a: 1 } }],
+  ['its upstream’s own event', { raw: { type: 'chunk' } }],
+])('a delta is recorded with %s', async (_, tags) => {
+  const agent = scripted(async function* () {
+    yield { type: 'text.started', id: 'a', role: 'assistant' };
+    yield await Promise.resolve({ type: 'text.delta' as const, id: 'a', delta: 'text', ...tags });
+  });
+  const { submit, seen } = await open(agent);
+  await submit('one');
+  expect(await seen('text.delta')).toMatchObject({ delta: 'text', ...tags });
+});
+
 test('events of another log that an agent passes on get the numbers and names of its own', async () => {
   const foreign = { seq: 77, atMs: 5, threadId: 'other', runId: 'other', attempt: 9, token: 'other' };
   const agent = scripted(async function* () {
