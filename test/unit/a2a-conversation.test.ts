@@ -391,6 +391,8 @@ describe('a list of tasks', () => {
     });
     const inContext = await client.listTasks(list({ contextId }));
     expect(inContext.tasks.map(({ id }) => id).toSorted()).toEqual([working?.id, queued.id].toSorted());
+    await client.cancelTask(cancel(queued.id));
+    await client.cancelTask(cancel(working?.id ?? ''));
     const since = greeted?.status?.timestamp ?? '';
     const all = (await client.listTasks(list())).tasks.map(({ status }) => status?.timestamp ?? '');
     expect(all).toEqual(all.toSorted().toReversed());
