@@ -95,6 +95,7 @@ describe('a decision', () => {
       const before = driver.lane;
       expect(driver.decide(ticketId, { type: 'approve' }, bob)).toEqual({ ...first, was: 'repeated' });
       expect(driver.decide(ticketId, { type: 'approve' }, alice, 'd1')).toEqual({ ...first, was: 'repeated' });
+      expect(driver.decide(ticketId, { type: 'deny' }, alice, 'd1')).toEqual({ ...first, was: 'repeated' });
       expect(driver.lane).toBe(before);
     },
   );
