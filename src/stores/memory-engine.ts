@@ -219,15 +219,13 @@ export class MemoryEngine implements Engine {
     ofKind.set(id, record);
     record.text = text;
     if (isLocated(kind)) this.#places.set(placeOf(stored.key.scope, kind, id), stored);
-    if (record.filed?.key === filed?.key && record.filed?.label === filed?.label) return;
-    if (record.filed !== undefined) this.#filed.remove(kind, record.filed, record);
+    this.#filed.move(kind, record.filed, filed, record);
     record.filed = filed;
-    if (filed !== undefined) this.#filed.add(kind, filed, record);
   }
 
   #forget(kind: RecordKind, record: MemoryRecord): void {
     if (isLocated(kind)) this.#places.delete(placeOf(record.thread.scope, kind, record.id));
-    if (record.filed !== undefined) this.#filed.remove(kind, record.filed, record);
+    this.#filed.move(kind, record.filed, undefined, record);
   }
 
   #create(stored: StoredThread): void {
