@@ -137,8 +137,14 @@ async function ifThere<Found>(looked: Promise<Found>): Promise<Found | undefined
 }
 
 async function threadsOf({ gateway, caller }: Listing, contextId: string): Promise<ThreadId[]> {
-  const page = await gateway.threads.list(caller, { contextId }, { limit: 200 });
-  return page.items.map(({ id }) => id);
+  const ids: ThreadId[] = [];
+  for (let cursor: string | undefined, more = true; more;) {
+    const page = await gateway.threads.list(caller, { contextId }, { cursor, limit: 200 });
+    ids.push(...page.items.map(({ id }) => id));
+    cursor = page.next;
+    more = cursor !== undefined;
+  }
+  return ids;
 }
 
 /** Where the page begins. @throws Violations */

@@ -418,6 +418,17 @@ describe('a list of tasks', () => {
     expect([first.cost, (await costOfPage(first.next)).cost]).toEqual([few.cost, few.cost]);
   });
 
+  it('of a context has those of its oldest thread', async () => {
+    await using server = await serveA2a();
+    const client = await connect(server.url);
+    const task = await sendTask(client, message('hello', { contextId: 'c' }));
+    const { threads } = server.mailbox;
+    const names = Array.from({ length: 201 }, (_, index) => `thread ${index}`);
+    await Promise.all(names.map((id) => threads.create(ada, { id, contextId: 'c' })));
+    const listed = await client.listTasks(list({ contextId: 'c' }));
+    expect(listed).toMatchObject({ totalSize: 1, tasks: [{ id: task.id }] });
+  });
+
   it('passes over what went while it was made', async () => {
     await using server = await serveA2a();
     const client = await connect(server.url);
