@@ -1,12 +1,12 @@
 import type { Activation, ActivationRequest } from '../../schemas/activation.ts';
 import type { MessageInput } from '../../schemas/message.ts';
-import type { ActivationId, RunId } from '../../schemas/id.ts';
-import type { Outcome, Run } from '../../schemas/run.ts';
+import type { ActivationId } from '../../schemas/id.ts';
 import { Fault } from '../fault.ts';
 import type { Command, Outcomes, Rules } from './command.ts';
-import { type OpenRun, type QueuedActivation, type QueuedRun, waitingOn } from './lane.ts';
+import { courseOf, type EndedRun, isOwnWord, type Said } from './course.ts';
+import { type QueuedActivation, type QueuedRun, waitingOn } from './lane.ts';
 import { type Base, findKnown, reconcile } from './reconcile.ts';
-import { claimNext, enter, givenTo, isLeftToClient, newRun } from './start.ts';
+import { claimNext, enter, givenTo, newRun } from './start.ts';
 import { stopOpen, supersedeQueued } from './stop.ts';
 import { goOnAfterAnswer, isStopped, resumeBy, tryDecision, waitAgain } from './tickets.ts';
 import { stamp, type Turn } from './turn.ts';
@@ -116,7 +116,7 @@ function createThread(turn: Turn, request: ActivationRequest): void {
 }
 
 /** What the request adds, and where: a client's whole copy is reconciled; results of its tools come first. */
-function arrange(turn: Turn, request: ActivationRequest): { fresh: readonly MessageInput[]; base: Base } {
+function arrange(turn: Turn, request: ActivationRequest): Said {
   const results = request.toolResults.map(({ toolCallId, messageId, parts, error, metadata }): MessageInput => ({
     id: messageId,
     role: 'tool',
@@ -146,85 +146,6 @@ function nameMessages(turn: Turn, fresh: readonly MessageInput[], ours: readonly
     named.add(id);
     return id;
   });
-}
-
-/**
- * What a request is to the runs that its answers and results are for: it `continues` the open one, is `over` with one that
- * has ended, or stands `apart`, for the thread to do as with any other.
- */
-type Course = { readonly is: 'continues' | 'apart' } | { readonly is: 'over'; readonly run: EndedRun };
-
-type EndedRun = Run & { readonly lastSeq: number; readonly outcome: Outcome };
-
-/**
- * A client that sends whole copies answers by its protocol's law before it may go on, so its answers never start another
- * run while questions are open. With nothing new to say it asks nothing: where questions are open it is told these, and
- * where its answers and results come late it gets what came of those that came before.
- */
-function courseOf(turn: Turn, command: Accept, said: ReturnType<typeof arrange>): Course {
-  const { open } = turn.lane;
-  const asked = command.decisions.flatMap(({ ticketId }) => turn.find('ticket', ticketId) ?? []);
-  const saysMore = said.fresh.some((message) => isOwnWord(turn, command.request, message));
-  if (open !== undefined) {
-    const own = asked.filter((ticket) => ticket.runId === open.runId);
-    const answersOpen = own.some((ticket) => ticket.closed === undefined);
-    const isMeant = answersOpen || meansOpen(turn, open, command, { saysMore, base: said.base });
-    if (isMeant && !isStopped(turn)) return { is: 'continues' };
-  }
-  if (saysMore) return { is: 'apart' };
-  const told = [...asked.map(({ runId }) => runId), ...tookResults(turn, command.request, said.fresh)];
-  if (open !== undefined && told.includes(open.runId)) return { is: 'continues' };
-  const runs = told.map((runId) => turn.find('run', runId)).filter((run) => isEnded(run));
-  const [last] = runs.toSorted((a, b) => b.lastSeq - a.lastSeq);
-  return last === undefined ? { is: 'apart' } : { is: 'over', run: last };
-}
-
-/**
- * Whether a whole copy can only mean the open run: it has to answer what is asked first, or has nothing to say but what that
- * run was asked, as when a page is cut off and makes its request again. While its run goes on, asking again is a wish.
- */
-function meansOpen(
-  turn: Turn,
-  open: OpenRun,
-  { decisions, request, agent }: Accept,
-  said: { readonly saysMore: boolean; readonly base: Base },
-): boolean {
-  const { whenBusy, messagesAre, actor, door } = request;
-  if (messagesAre !== 'whole') return false;
-  const isAsking = open.tickets.length > 0;
-  if (isAsking && decisions.length > 0) return true;
-  const { saysMore, base } = said;
-  const isWaiting = whenBusy === 'queue' || whenBusy === 'steer';
-  if (saysMore || base === 'root' || !isWaiting || open.agentId !== agent.id) return false;
-  if (base === undefined) return isAsking || (open.actor === actor && open.door === door);
-  return isAsking && turn.find('message', base.at)?.runId === open.runId;
-}
-
-/** The runs that took other results of calls than this copy has: a call has one, and its client has not heard of it. */
-function tookResults(turn: Turn, { messages }: ActivationRequest, fresh: readonly MessageInput[]): RunId[] {
-  return fresh.flatMap(({ toolCallId }) => {
-    const results = messages.filter((message) => message.toolCallId === toolCallId);
-    const caller = messages.find(({ toolCalls = [] }) => toolCalls.some((call) => call.id === toolCallId));
-    if (toolCallId === undefined || results.length > 1 || caller?.id === undefined) return [];
-    const known = findKnown(turn, caller.id, caller);
-    for (let id = known && turn.lane.headId; id !== undefined && id !== known?.id;) {
-      const message = turn.get('message', id);
-      if (message.toolCallId === toolCallId) return message.runId ?? [];
-      id = message.parentId;
-    }
-    return [];
-  });
-}
-
-function isEnded(run: Run | undefined): run is EndedRun {
-  return run?.lastSeq !== undefined && run.outcome !== undefined;
-}
-
-/** Whether it is for no run to have written: what people and frontends say, and results of calls that were left to them. */
-function isOwnWord(turn: Turn, { messagesAre }: ActivationRequest, { role, toolCallId }: MessageInput): boolean {
-  if (messagesAre === 'new') return true;
-  if (role === 'tool') return toolCallId !== undefined && isLeftToClient(turn, toolCallId);
-  return role !== 'assistant' && role !== 'reasoning' && role !== 'activity';
 }
 
 /** Each answer is judged alone: one that names no open question, or does not fit it, is set aside with a warning. */
