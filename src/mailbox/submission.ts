@@ -6,9 +6,12 @@ import type { MessageInput } from '../../schemas/message.ts';
 import type { Part } from '../../schemas/part.ts';
 import { Fault } from '../fault.ts';
 import type { Submission } from '../gateway.ts';
+import { isTooDeep, maxJsonDepth } from '../json-body.ts';
 
 /** Inline data above this many characters becomes a content-addressed blob of its thread. */
 const maxInlineChars = 65_536;
+/** Of any member: what doors take of data, and the levels of messages and parts above it. */
+const maxLevels = maxJsonDepth + 16;
 
 export interface Prepared {
   readonly request: ActivationRequest;
@@ -32,6 +35,7 @@ export function prepare(principal: Principal, submission: Submission): Prepared 
   const { threadId, key } = ActivationRequest.shape;
   assertName('threadId', threadId.safeParse(submission.threadId));
   assertName('key', key.safeParse(submission.key));
+  for (const [path, value] of Object.entries(submission)) assertShallow(path, value);
   const whole: ActivationRequest = { ...submission, scope: principal.scope, actor: principal.actor };
   const text = JSON.stringify({ ...whole, trace: undefined, attachmentId: undefined });
   const digest = hash('sha256', text, 'base64url');
@@ -49,6 +53,12 @@ export function prepare(principal: Principal, submission: Submission): Prepared 
 function assertName(path: string, { error }: ZodSafeParseResult<string>): void {
   if (error === undefined) return;
   throw new Fault('invalid-request', `${path}: ${error.issues[0]?.message}`, { path });
+}
+
+/** Before it is walked through: what is too deep ends the stack of whoever does that. */
+function assertShallow(path: string, value: unknown): void {
+  if (!isTooDeep(value, maxLevels)) return;
+  throw new Fault('invalid-request', `${path} is nested more than ${maxLevels} levels deep`, { path });
 }
 
 function setApart(message: MessageInput, blobs: Map<string, string>): MessageInput {

@@ -23,6 +23,17 @@ test('a thread has a name that URLs can bear', { tags: 'any-name-is-safe' }, () 
   }
 });
 
+test('what is nested too deep is refused by the member that it is in', () => {
+  const nested = (levels: number): never => JSON.parse('['.repeat(levels) + ']'.repeat(levels)) as never;
+  for (const path of ['state', 'context', 'forwardedProps', 'metadata', 'tools']) {
+    const refused = expect.objectContaining({ code: 'invalid-request', path });
+    for (const levels of [200, 100_000]) {
+      expect(() => prepare(alice, submission('one', { [path]: nested(levels) }))).toThrow(refused);
+    }
+    expect(() => prepare(alice, submission('one', { [path]: nested(100) }))).not.toThrow();
+  }
+});
+
 test('a request asks for something', { tags: 'empty-request-is-refused' }, () => {
   const nothing = submission('one', { messages: [] });
   expect(() => prepare(alice, nothing)).toThrow(expect.objectContaining({ code: 'invalid-request', path: 'messages' }));
