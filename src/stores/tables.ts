@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Database, DatabaseSync } from './sqlite.ts';
 
@@ -72,6 +73,8 @@ const pragmas = {
 
 /** Opens the database of a directory to write; makes it if there is none. The caller owns the directory. */
 export function openTables(file: string): Database {
+  // Conversations are nobody else's to read, also where the directory is open to others; SQLite's own files follow this one.
+  closeSync(openSync(file, 'a', 0o600));
   const db = new DatabaseSync(file);
   try {
     const version = versionOf(db, file);

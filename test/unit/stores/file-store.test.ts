@@ -1,4 +1,4 @@
-import { cp, readFile, writeFile } from 'node:fs/promises';
+import { chmod, cp, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { Fault } from '../../../src/fault.ts';
@@ -79,6 +79,16 @@ test(
     await (await open()).close();
   },
 );
+
+test('nobody else may read what a store keeps, also in a directory that is open to all', async () => {
+  await using shared = await temporaryDirectory();
+  await chmod(shared.path, 0o755);
+  await using store = await open({ directory: shared.path });
+  await store.update(thread, note(thread, 'a'));
+  for (const name of ['anyport.db', 'anyport.db-wal']) {
+    expect((await stat(join(shared.path, name))).mode & 0o777, name).toBe(0o600);
+  }
+});
 
 test('the database file of a store that was closed holds everything', async () => {
   const store = await open();
