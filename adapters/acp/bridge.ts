@@ -304,7 +304,7 @@ export class Bridge {
       const open = asObject(asObject(result)['_meta'])['anyport/tickets'];
       this.#questions.keepOnly(sessionId, Array.isArray(open) ? open : []);
     } catch (thrown) {
-      if (!(thrown instanceof RpcError) || refused(thrown).retryable) throw thrown;
+      if (!(thrown instanceof RpcError) || passes(thrown)) throw thrown;
       this.#parts.log.warn({ sessionId, error: thrown.message }, 'a session does not go on where it was');
       if (isLogGone(thrown) && this.#sessions.forgetCursor(sessionId)) {
         const { _meta: _, ...fromNow } = params;
@@ -371,6 +371,11 @@ export class Bridge {
 /** What the gateway says of a request of the bridge's own. */
 function refused({ message, data }: RpcError): { readonly retryable: boolean; readonly message: string } {
   return { message, retryable: asObject(data)['retryable'] === true };
+}
+
+/** What is unexpected about one session, perhaps each time, must not keep the others from going on. */
+function passes(thrown: RpcError): boolean {
+  return refused(thrown).retryable && asObject(thrown.data)['code'] !== 'internal';
 }
 
 function isLogGone(thrown: unknown): boolean {

@@ -677,6 +677,20 @@ describe('a gateway that comes back', () => {
       expect(await ide.prompt(session, 'hello')).toBe('end_turn');
       expect(fails).toBeLessThan(0);
     }));
+
+  it('and stumbles over one session each time goes on with the others', () =>
+    withBridge({}, async ({ ide, link, session, gateway }) => {
+      const other = await ide.newSession();
+      const { threads } = gateway.mailbox;
+      const { find } = threads;
+      threads.find = async (principal, threadId) => {
+        if (threadId === session) throw new Error('unexpected');
+        return find.call(threads, principal, threadId);
+      };
+      link.cut();
+      expect(await ide.prompt(other, 'hello')).toBe('end_turn');
+      await expect(ide.prompt(session, 'hello')).rejects.toMatchObject({ code: -32002 });
+    }));
 });
 
 describe('an IDE that leaves', () => {
