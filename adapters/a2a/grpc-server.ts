@@ -13,6 +13,7 @@ import {
 } from '@grpc/grpc-js';
 import type { Principal } from '../../schemas/id.ts';
 import type { ConnectionHandler } from '../../src/adapter.ts';
+import { deferred } from '../../src/deferred.ts';
 import { Fault } from '../../src/fault.ts';
 import type { GrpcOptions } from './options.ts';
 import { GrpcService, unreadableRequest } from './grpc-service.ts';
@@ -28,6 +29,8 @@ const maxStreams = 1000;
 export class GrpcServer implements ConnectionHandler {
   readonly #server: Server;
   readonly #connections: ConnectionInjector;
+  /** The end of each connection that is open. */
+  readonly #open = new Set<Promise<void>>();
 
   constructor(options: GrpcOptions) {
     const handlers = new Handlers(options);
@@ -46,15 +49,25 @@ export class GrpcServer implements ConnectionHandler {
   }
 
   take(connection: Duplex): void {
+    const closed = deferred();
+    this.#open.add(closed.promise);
+    connection.once('close', () => {
+      this.#open.delete(closed.promise);
+      closed.resolve();
+    });
     this.#connections.injectConnection(connection);
   }
 
-  drain(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#server.tryShutdown(() => {
-        resolve();
-      });
+  /**
+   * Connections close when their calls have ended. grpc-js alone does not wait for that on Node 24: closing a server closes
+   * its sessions there, and it takes such for gone.
+   */
+  async drain(): Promise<void> {
+    const isShut = deferred();
+    this.#server.tryShutdown(() => {
+      isShut.resolve();
     });
+    await Promise.all([isShut.promise, ...this.#open]);
   }
 
   destroy(): void {
