@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { Fault } from '../fault.ts';
 import { DirectoryLock } from './directory-lock.ts';
 import { examine, type Findings } from './examination.ts';
-import { type Database, DatabaseSync } from './sqlite.ts';
-import { databaseName, versionOf } from './tables.ts';
+import type { Database } from './sqlite.ts';
+import { connect, databaseName, versionOf } from './tables.ts';
 import { Writer } from './writer.ts';
 
 /**
@@ -27,14 +27,14 @@ export async function doctor(directory: string): Promise<Findings> {
 }
 
 function open(file: string): Findings {
-  const reading = new DatabaseSync(file, { readOnly: true });
+  const reading = connect(file, { readOnly: true });
   try {
     if (versionOf(reading, file) === 0) return { threads: 0, events: 0, records: 0, problems: [] };
     if (reading.prepare('select 1 from redo limit 1').get() === undefined) return examine(reading);
   } finally {
     reading.close();
   }
-  const writing = new DatabaseSync(file);
+  const writing = connect(file);
   try {
     return examineRedone(writing);
   } finally {

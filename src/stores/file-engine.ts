@@ -14,9 +14,9 @@ import { type FiledText, Reader } from './reader.ts';
 import { encodeChanges } from './change-text.ts';
 import { compareKeys, sortByKey } from './safe-key.ts';
 import type { WriterAnswer, WriterData, WriterRequest } from './sqlite-messages.ts';
-import { type Database, DatabaseSync } from './sqlite.ts';
+import type { Database } from './sqlite.ts';
 import { sqliteWorkerFile } from './sqlite-worker-file.ts';
-import { databaseName } from './tables.ts';
+import { connect, databaseName } from './tables.ts';
 import { compareThreads } from './thread-key.ts';
 import { Unapplied } from './unapplied.ts';
 
@@ -79,7 +79,7 @@ export class FileEngine implements Engine {
     this.#directCommits = directCommits;
     this.#lastThread = lastThread;
     this.#freeSpace = freeSpace;
-    this.#db = new DatabaseSync(join(lock.directory, databaseName), { readOnly: true });
+    this.#db = connect(join(lock.directory, databaseName), { readOnly: true });
     this.#reader = new Reader(this.#db);
     worker.on('message', (answer: WriterAnswer) => {
       this.#answered(answer);

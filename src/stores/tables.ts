@@ -68,14 +68,21 @@ const pragmas = {
   synchronous: 2,
   /** Pages are copied into the database a few at a time, so that no commit waits for many. */
   wal_autocheckpoint: 500,
-  busy_timeout: 5000,
 } as const;
+
+/**
+ * A connection that waits, from its first statement on, where another one has the file for a moment. The last one to leave
+ * has it so, and with the packaged SQLite that is when a closed one is collected, at any time.
+ */
+export function connect(file: string, options: { readonly readOnly?: boolean } = {}): Database {
+  return new DatabaseSync(file, { ...options, timeout: 5000 });
+}
 
 /** Opens the database of a directory to write; makes it if there is none. The caller owns the directory. */
 export function openTables(file: string): Database {
   // Conversations are nobody else's to read, also where the directory is open to others; SQLite's own files follow this one.
   closeSync(openSync(file, 'a', 0o600));
-  const db = new DatabaseSync(file);
+  const db = connect(file);
   try {
     const version = versionOf(db, file);
     for (const [name, value] of Object.entries(pragmas)) {

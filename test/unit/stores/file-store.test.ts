@@ -5,6 +5,7 @@ import type { Fault } from '../../../src/fault.ts';
 import { doctor } from '../../../src/stores/doctor.ts';
 import { FileStore, type FileStoreOptions } from '../../../src/stores/file-store.ts';
 import { DatabaseSync } from '../../../src/stores/sqlite.ts';
+import { connect } from '../../../src/stores/tables.ts';
 import { temporaryDirectory } from '../../support/gateway-process.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import {
@@ -79,6 +80,16 @@ test(
     await (await open()).close();
   },
 );
+
+test('a connection waits from its first statement on where another one has the file', async () => {
+  await (await open()).close();
+  const file = join(directory.path, 'anyport.db');
+  for (const options of [{}, { readOnly: true }]) {
+    const db = connect(file, options);
+    expect(db.prepare('pragma busy_timeout').get()).toEqual({ timeout: 5000 });
+    db.close();
+  }
+});
 
 test('nobody else may read what a store keeps, also in a directory that is open to all', async () => {
   await using shared = await temporaryDirectory();
