@@ -159,6 +159,7 @@ test(
   { tags: ['stop-waits-for-what-is-under-way', 'queued-work-survives-a-restart'] },
   async () => {
     const store = new MemoryStore({ clock: systemClock });
+    const listening = deferred();
     let stops = 0;
     const agent = scripted(async function* (_, context) {
       yield* say(context, 'a', 'hello');
@@ -169,11 +170,12 @@ test(
           stops += 1;
           reject(context.signal.reason as Error);
         });
+        listening.resolve();
       });
     });
     const first = await open(agent, { store });
     await first.submit('one');
-    await first.seen('text.ended');
+    await listening.promise;
     await first.mailbox.stop();
     expect(stops).toBe(1);
     const lane = await store.findLane({ scope: 'local', threadId: 't' });
