@@ -52,7 +52,7 @@ export class DoorConnection {
     return this.#visit?.closed;
   }
 
-  /** Calls `late` once, unless it was initialized, or has ended, within `ms`. */
+  /** Once it has begun: calls `late` once, unless it was initialized, or has ended, within `ms`. */
   expectInitialize(clock: Clock, ms: number, late: () => void): void {
     const cancel = clock.at(clock.now() + ms, late);
     void Promise.race([this.#visit?.initialized, this.#visit?.closed]).then(cancel);

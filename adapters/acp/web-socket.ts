@@ -86,10 +86,10 @@ export class WebSocketTransport {
     const webSocket = this.#shakeHands(upgrade, prepared);
     if (webSocket === undefined) return;
     watchPresence(webSocket, clock, limits.pingMs);
+    prepared.accept(new SdkSocket(webSocket, () => (stopping.aborted ? goingAway : normalClosure)));
     opened.expectInitialize(clock, limits.initializeMs, () => {
       webSocket.close(policyViolation, 'initialize comes first');
     });
-    prepared.accept(new SdkSocket(webSocket, () => (stopping.aborted ? goingAway : normalClosure)));
   }
 
   /** Undefined: the client has gone. @throws Fault `invalid-request` */

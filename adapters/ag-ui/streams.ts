@@ -3,7 +3,7 @@
 import type { ServerResponse } from 'node:http';
 import { posix } from 'node:path';
 import type { Activation } from '../../schemas/activation.ts';
-import type { ActivationId, RunId, ThreadId } from '../../schemas/id.ts';
+import type { RunId, ThreadId } from '../../schemas/id.ts';
 import type { Run } from '../../schemas/run.ts';
 import type { EventType } from '../../schemas/run-event.ts';
 import type { Exchange } from '../../src/adapter.ts';
@@ -12,6 +12,7 @@ import { exchangeSignal } from '../../src/exchange-signal.ts';
 import { Fault } from '../../src/fault.ts';
 import type { Gateway, Receipt } from '../../src/gateway.ts';
 import { EventStream } from '../../src/sse.ts';
+import { CancelOnDisconnect } from './cancel-on-disconnect.ts';
 import { streamHeader } from './client/stream-header.ts';
 import { type Began, decodeCursor, type FramePosition, type JoinStreamName, type StreamName } from './cursor.ts';
 import type { Decoded } from './decode.ts';
@@ -79,20 +80,19 @@ interface Plan {
   readonly activation: Activation | undefined;
 }
 
-/** The requests whose clients have left a run, and how each is cancelled. */
-interface LeftRun {
-  readonly requests: Map<ActivationId, () => void>;
-  stopGrace: () => void;
-}
-
 export class Streams {
   readonly viewers = new Viewers();
-  /** Runs that are to be cancelled, once everybody else has left them too and the grace is over. */
-  readonly #left = new Map<RunId, LeftRun>();
+  /** Undefined: leaving cancels nothing. */
+  readonly #cancelOnDisconnect: CancelOnDisconnect | undefined;
   readonly #options: StreamsOptions;
 
   constructor(options: StreamsOptions) {
     this.#options = options;
+    const { gateway, clock, onDisconnect } = options;
+    this.#cancelOnDisconnect =
+      onDisconnect.is === 'cancel'
+        ? new CancelOnDisconnect({ gateway, clock, viewers: this.viewers, graceMs: onDisconnect.graceMs })
+        : undefined;
   }
 
   /** The answer to a request that was just taken in. From here on nothing is refused: a fault ends it in its own words. */
@@ -332,60 +332,12 @@ export class Streams {
   }
 
   #leave(exchange: Exchange, viewer: Viewer, isGone: boolean): void {
-    const { gateway, clock, onDisconnect } = this.#options;
     const { run, encoder, activation, plan } = viewer;
-    const left = isGone && leavingCounts(exchange) && !encoder.hasEnded && !gateway.stopping.aborted;
+    const isStopping = this.#options.gateway.stopping.aborted;
+    const left = isGone && leavingCounts(exchange) && !encoder.hasEnded && !isStopping;
     const isAbandoned = this.viewers.leave(viewer, left);
-    if (onDisconnect.is !== 'cancel') return;
-    if (run === undefined) {
-      if (left && activation !== undefined) this.#cancelUntaken(exchange, plan.threadId, activation.id, onDisconnect);
-      return;
-    }
-    const of = this.#left.get(run) ?? { requests: new Map<ActivationId, () => void>(), stopGrace: () => undefined };
-    of.stopGrace();
-    if (!isAbandoned && !this.viewers.isViewed(run)) {
-      this.#left.delete(run);
-      return;
-    }
-    if (left && activation !== undefined) {
-      const { principal, log } = exchange;
-      of.requests.set(activation.id, () => this.#cancel({ principal, log }, plan.threadId, activation.id));
-    }
-    if (of.requests.size === 0) return;
-    this.#left.set(run, of);
-    if (!isAbandoned) return;
-    of.stopGrace = clock.at(clock.now() + onDisconnect.graceMs, () => {
-      if (!this.viewers.isAbandoned(run) || gateway.stopping.aborted) return;
-      this.#left.delete(run);
-      for (const cancel of of.requests.values()) cancel();
-    });
-  }
-
-  /** Its client has left before a run took the request. */
-  #cancelUntaken(
-    { principal, log }: Exchange,
-    threadId: ThreadId,
-    id: ActivationId,
-    { graceMs }: OnDisconnect & { is: 'cancel' },
-  ): void {
-    const { gateway, clock } = this.#options;
-    clock.at(clock.now() + graceMs, () => {
-      if (gateway.stopping.aborted || this.viewers.isAwaited(id)) return;
-      this.#cancel({ principal, log }, threadId, id);
-    });
-  }
-
-  #cancel({ principal, log }: Pick<Exchange, 'principal' | 'log'>, threadId: ThreadId, id: ActivationId): void {
-    this.#cancelUnlessViewed(principal, threadId, id).catch((error: unknown) => {
-      log.warn({ threadId, activation: id, error }, 'a request that its client left could not be cancelled');
-    });
-  }
-
-  async #cancelUnlessViewed(principal: Exchange['principal'], threadId: ThreadId, id: ActivationId): Promise<void> {
-    const { gateway } = this.#options;
-    const state = (await gateway.findActivation(principal, threadId, id))?.state;
-    if (state !== undefined && 'runId' in state && this.viewers.isViewed(state.runId)) return;
-    await gateway.runs.cancelActivation({ ...principal, door: 'ag-ui', origin: 'user' }, threadId, id);
+    const { threadId } = plan;
+    this.#cancelOnDisconnect?.gone(exchange, { threadId, run, activation: activation?.id, left, isAbandoned });
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Activation, ActivationRequest } from '../../schemas/activation.ts';
 import type { MessageInput } from '../../schemas/message.ts';
-import type { ActivationId } from '../../schemas/id.ts';
+import type { ActivationId, RunId } from '../../schemas/id.ts';
 import { Fault } from '../fault.ts';
 import type { Command, Outcomes, Rules } from './command.ts';
 import { courseOf, type EndedRun, isOwnWord, type Said } from './course.ts';
@@ -70,7 +70,7 @@ export function accept(turn: Turn, command: Accept, rules: Rules, isNew: boolean
     case 'over':
       return answerAtOnce(turn, command, queued, course.run);
     case 'apart':
-      return enqueue(turn, command, rules, { queued, base, isInput, joined });
+      return enqueue(turn, command, rules, { queued, base, isInput, joined, runId });
   }
 }
 
@@ -211,11 +211,11 @@ function enqueue(
   turn: Turn,
   command: Accept,
   rules: Rules,
-  accepted: { queued: QueuedActivation; base: Base; isInput: boolean; joined: QueuedRun | undefined },
+  accepted: { queued: QueuedActivation; base: Base; isInput: boolean; joined: QueuedRun | undefined; runId: RunId },
 ): Accepted {
   const { lane } = turn;
   const { request } = command;
-  const { queued, base, isInput, joined } = accepted;
+  const { queued, base, isInput, joined, runId } = accepted;
   const unknown = command.decisions.map(({ ticketId }) => `no open question has the id ${ticketId}`);
   if (unknown.length > 0)
     turn.put('activation', queued.id, { ...turn.get('activation', queued.id), warnings: unknown });
@@ -245,7 +245,6 @@ function enqueue(
     const order = Math.min(lane.orders, ...others.map((one) => one.order - 1));
     addRun(turn, command, { queued, base, priority, order });
   } else join(turn, joined, queued);
-  const runId = joined?.runId ?? command.ids.runId;
   turn.event({ type: 'run.queued', activation: queued.id }, { runId, attempt: 0 });
   const started = claimNext(turn, command.offer);
   const runs = turn.get('activation', queued.id).state.is === 'attached';
@@ -291,12 +290,13 @@ function addRun(
  * Whether the request becomes input of the open run: if its agent takes input in mid-turn, or when the input belongs to
  * the run and continues it. A turn that runs has one history, so what branches is never its input.
  */
-function steers({ lane: { open } }: Turn, command: Accept, base: Base): boolean {
+function steers(turn: Turn, command: Accept, base: Base): boolean {
+  const { open } = turn.lane;
   const { bound, whenBusy } = command.request;
   if (open === undefined || whenBusy !== 'steer') return false;
   if (open.agentId !== command.agent.id || base !== undefined) return false;
   if (bound === undefined ? !open.takesInput : bound !== open.runId) return false;
-  return open.phase.is !== 'stopping' && open.phase.is !== 'ending';
+  return !isStopped(turn);
 }
 
 /** Input for the running turn; behind open questions it is an answer in words, and wakes the run without closing them. */

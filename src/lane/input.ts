@@ -51,8 +51,9 @@ export function reorder(turn: Turn, command: Command<'reorder'>): Outcomes['reor
   ];
   const named = new Set(
     activationIds.map((id) => {
-      const place = placed.find((one) => one.ids.includes(id));
-      if (place === undefined) throw new Fault('input-taken', `${turn.named(id).id} does not wait on this thread`);
+      const activation = turn.named(id);
+      const place = placed.find((one) => one.ids.includes(activation.id));
+      if (place === undefined) throw new Fault('input-taken', `${id} does not wait on this thread`);
       for (const one of place.ids) assertOwn(turn.get('activation', one), command.by);
       return place;
     }),

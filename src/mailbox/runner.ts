@@ -81,6 +81,7 @@ export class Runner {
   #sweepAgain = false;
   /** Whether some thread may have work that nobody claimed. */
   #starved = true;
+  /** Whether the store wrote when it was looked at last. */
   #wrote = true;
   #claiming = false;
   #purgedAtMs = 0;
@@ -337,7 +338,7 @@ export class Runner {
     } catch (error) {
       const why = Fault.from(error);
       if (why.code === 'store-failed') for (const attempt of this.#attempts.values()) attempt.breakOff(why);
-      if (why.code === 'store-failed' || why.code === 'disk-low') this.#writes();
+      if (isRefusal(why)) this.#writes();
       throw error;
     }
   }
